@@ -1,0 +1,108 @@
+// Package connectors is the contract of a source: whole committed
+// transactions of packed row changes, in the order of their positions.
+package connectors
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/helios-sql/helios-sql/sql/types"
+	"github.com/helios-sql/helios-sql/sql/zset"
+)
+
+// An LSN is a position in a PostgreSQL server's write-ahead log, in bytes.
+type LSN uint64
+
+// String gives PostgreSQL's notation, such as 0/16B3748.
+func (l LSN) String() string { return fmt.Sprintf("%X/%X", uint32(l>>32), uint32(l)) }
+
+// A Position is where in a source a consumer stands: everything committed up
+// to LSN is in, nothing behind it. Positions of whole transactions compare by
+// LSN (the end of the commit record).
+type Position struct {
+	LSN LSN
+	// Step is nonzero only between the steps of one large transaction: the
+	// number of steps of the transaction that commits at StepLSN already in.
+	Step    uint64
+	StepLSN LSN
+}
+
+// A Table is a captured table as the source sees it now.
+type Table struct {
+	ID      int    // index in the source's list; the number that changes carry
+	Schema  string // upstream names
+	Name    string
+	OID     uint32 // upstream pg_class.oid
+	Columns types.Schema
+	// Key are the columns (0-based) of the replica identity: primary key or
+	// index. Empty: REPLICA IDENTITY FULL, the whole row.
+	Key []int
+}
+
+// A Txn is one committed transaction, or one step of a large one. It belongs
+// to the receiver until it calls Release.
+type Txn struct {
+	Position   Position
+	CommitTime time.Time
+	XID        uint32
+	Changes    []TableChanges // by table, each in order of time
+	Rows       int
+	Bytes      int
+	// Last is false for all steps of a large transaction but the last.
+	Last bool
+	// Truncates order against changes of the same table only: they are in Changes.
+
+	Release func() // gives the memory back to the source; may be nil
+}
+
+// TableChanges are a transaction's changes of one table.
+type TableChanges struct {
+	Table   int // Table.ID
+	Changes *zset.Changes
+}
+
+// A SnapshotChunk is a piece of a table's initial contents, all +1.
+type SnapshotChunk struct {
+	Table int
+	Rows  *zset.Batch
+}
+
+// A Sink takes what a source has to say, in order. Its methods block when the
+// engine is behind: that is the backpressure.
+type Sink interface {
+	// Tables announces the captured tables, before anything else, and again
+	// whenever one changes upstream. An error says which table can't go on.
+	Tables(ctx context.Context, tables []Table) error
+	// SnapshotBegin says that a new snapshot starts: what an earlier,
+	// unfinished one loaded is void.
+	SnapshotBegin(ctx context.Context) error
+	SnapshotChunk(ctx context.Context, c SnapshotChunk) error
+	// SnapshotEnd publishes the snapshot: the tables' contents at the position.
+	SnapshotEnd(ctx context.Context, at Position) error
+	// Commit takes a transaction. Transactions up to the start position were
+	// left out by the source.
+	Commit(ctx context.Context, t *Txn) error
+	// Progress says that everything up to the LSN has been delivered although
+	// no captured table changed (keepalives, heartbeats, others' transactions).
+	Progress(ctx context.Context, at LSN) error
+	// Status reports a change of state, for people: "snapshot", "streaming",
+	// "retrying" with the error that caused it, nil error when all is well.
+	Status(state string, err error)
+	// TableError stops one table with an error; the others go on.
+	TableError(table int, err error)
+}
+
+// A Source delivers a server's committed changes to a sink.
+type Source interface {
+	// Run delivers from start on (nil: from an initial snapshot, if the mode
+	// asks for one) until ctx ends or a definite error; transient ones it
+	// retries by itself with backoff.
+	Run(ctx context.Context, start *Position, sink Sink) error
+	// Confirm says that everything up to the position is durable here: only
+	// now may the server forget it. Safe for concurrent use.
+	Confirm(p Position)
+	// Lag is the distance to the server: bytes of log behind, and how old the
+	// last delivered commit was when it arrived.
+	Lag() (bytes int64, age time.Duration)
+}
