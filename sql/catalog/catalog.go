@@ -49,7 +49,12 @@ type Relation struct {
 	Source         ID     `json:",omitempty"`
 	UpstreamSchema string `json:",omitempty"`
 	UpstreamName   string `json:",omitempty"`
+	// Error is what stopped a captured table: it and the views over it report it.
+	Error *RelationError `json:",omitempty"`
 }
+
+// A RelationError is a definite error of a relation.
+type RelationError struct{ Code, Message, Hint string }
 
 // A Source is a captured server.
 type Source struct {
