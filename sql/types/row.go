@@ -23,6 +23,7 @@ import "encoding/binary"
 //	interval       16 bytes: µs in 8, days in 4, months in 4
 //	numeric        see numeric.go
 //	uuid           16 bytes
+//	bytea          the bytes themselves
 //	jsonb          PostgreSQL's own text of it (keys sorted and deduplicated as jsonb does)
 //	all others     the bytes of PostgreSQL's text
 type Row []byte

@@ -44,6 +44,7 @@ const (
 	Int2Array        OID = 1005
 	Int4Array        OID = 1007
 	TextArray        OID = 1009
+	CharArray        OID = 1002
 	BPCharArray      OID = 1014
 	VarCharArray     OID = 1015
 	Int8Array        OID = 1016
@@ -56,6 +57,7 @@ const (
 	TimestampTZArray OID = 1185
 	IntervalArray    OID = 1187
 	NumericArray     OID = 1231
+	TimeTZArray      OID = 1270
 	JSONArray        OID = 199
 	JSONBArray       OID = 3807
 	UUIDArray        OID = 2951
