@@ -1,0 +1,294 @@
+package state
+
+import (
+	"errors"
+	"hash/maphash"
+	"io"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/helios-sql/helios-sql/sql/pgerr"
+	"github.com/helios-sql/helios-sql/sql/zset"
+)
+
+// getsBeforeIter is after how many reads of one tick an iterator is opened:
+// it costs as much as a few reads and makes each cheaper.
+const getsBeforeIter = 4
+
+// An Arrangement is one ordered map of bytes of the store, as a transaction
+// or a snapshot sees it. It belongs to one goroutine.
+type Arrangement struct {
+	s    *Store
+	id   partID
+	num  uint32
+	txn  *Txn      // nil: read only
+	snap *Snapshot // nil: of a transaction
+	void bool
+
+	low, high []byte // bounds of all its keys
+	key       []byte // scratch: number and key
+	val       []byte // scratch: what Get gives
+	gets      int    // since the last commit
+	point     *pebble.Iterator
+	free      []*cursor
+	reading   bool // in txn.readers
+}
+
+func newArrangement(s *Store, id partID, num uint32) *Arrangement {
+	return &Arrangement{
+		s: s, id: id, num: num,
+		low: appendNumber(nil, num), high: appendNumber(nil, num+1), key: appendNumber(nil, num),
+	}
+}
+
+// Get gives a key's value, borrowed until the next call. Cost: a copy if the
+// hot cache has the key, absent ones too; else a seek in Pebble, which bloom
+// filters spare for most absent keys.
+func (a *Arrangement) Get(key []byte) (value []byte, ok bool, err error) {
+	if a.num == 0 {
+		return nil, false, nil
+	}
+	a.key = append(a.key[:numberLen], key...)
+	if a.snap != nil {
+		return a.read(a.snap.db)
+	}
+	if a.void {
+		return nil, false, a.errVoid()
+	}
+	hot := a.s.hot
+	h := maphash.Bytes(hot.seed, a.key)
+	var found bool
+	if a.val, ok, found = hot.get(h, a.key, a.val[:0]); found {
+		return a.val, ok, nil
+	}
+	commits := a.s.commits.Load()
+	if a.gets++; a.gets > getsBeforeIter {
+		value, ok, err = a.readIter()
+	} else {
+		value, ok, err = a.read(a.s.db)
+	}
+	if err == nil {
+		hot.fill(h, a.key, value, ok, &a.s.commits, commits)
+	}
+	return value, ok, err
+}
+
+// read is a point read of a.key without an iterator kept.
+func (a *Arrangement) read(r pebble.Reader) ([]byte, bool, error) {
+	var closer io.Closer
+	value, closer, err := r.Get(a.key)
+	if err != nil {
+		if errors.Is(err, pebble.ErrNotFound) {
+			return nil, false, nil
+		}
+		return nil, false, a.readError(err)
+	}
+	a.val = append(a.val[:0], value...)
+	if err := closer.Close(); err != nil {
+		return nil, false, a.readError(err)
+	}
+	return a.val, true, nil
+}
+
+func (a *Arrangement) readIter() ([]byte, bool, error) {
+	if a.point == nil {
+		it, err := a.newIter()
+		if err != nil {
+			return nil, false, err
+		}
+		a.point = it
+		a.register()
+	}
+	if !a.point.SeekPrefixGE(a.key) {
+		if err := a.point.Error(); err != nil {
+			return nil, false, a.readError(err)
+		}
+		return nil, false, nil
+	}
+	value, err := a.point.ValueAndErr()
+	if err != nil {
+		return nil, false, a.readError(err)
+	}
+	return value, true, nil
+}
+
+func (a *Arrangement) newIter() (*pebble.Iterator, error) {
+	var r pebble.Reader = a.s.db
+	if a.snap != nil {
+		r = a.snap.db
+	}
+	it, err := r.NewIter(&pebble.IterOptions{LowerBound: a.low, UpperBound: a.high, UseL6Filters: true})
+	if err != nil {
+		return nil, a.readError(err)
+	}
+	return it, nil
+}
+
+// register lets the transaction know that there are iterators to close.
+func (a *Arrangement) register() {
+	if !a.reading {
+		a.reading = true
+		a.txn.readers = append(a.txn.readers, a)
+	}
+}
+
+// closeIters closes what is kept. An error met by them was reported when it was met.
+func (a *Arrangement) closeIters() {
+	if a.point != nil {
+		_ = a.point.Close()
+		a.point = nil
+	}
+	for _, c := range a.free {
+		if c.it != nil {
+			_ = c.it.Close()
+			c.it = nil
+		}
+	}
+	a.gets, a.reading = 0, false
+}
+
+// Set and Delete copy what they are given into the transaction's batch.
+func (a *Arrangement) Set(key, value []byte) error {
+	if err := a.writable(len(key) + len(value)); err != nil {
+		return err
+	}
+	op := a.txn.batch.SetDeferred(numberLen+len(key), len(value))
+	copy(op.Key, a.low)
+	copy(op.Key[numberLen:], key)
+	copy(op.Value, value)
+	return op.Finish()
+}
+
+// Delete removes a key.
+func (a *Arrangement) Delete(key []byte) error {
+	if err := a.writable(len(key)); err != nil {
+		return err
+	}
+	op := a.txn.batch.DeleteDeferred(numberLen + len(key))
+	copy(op.Key, a.low)
+	copy(op.Key[numberLen:], key)
+	return op.Finish()
+}
+
+func (a *Arrangement) writable(n int) error {
+	switch {
+	case a.txn == nil:
+		return pgerr.Newf(pgerr.InternalError, "arrangement %s of a snapshot cannot be written", a.id)
+	case a.void:
+		return a.errVoid()
+	case a.txn.batch.Len()+n > maxBatchBytes:
+		return pgerr.Newf(pgerr.ProgramLimitExceeded, "changes of one commit exceed %d bytes", maxBatchBytes)
+	}
+	return nil
+}
+
+func (a *Arrangement) errVoid() error {
+	return pgerr.Newf(pgerr.InternalError, "arrangement %s was dropped", a.id)
+}
+
+// Cursor opens a cursor over the state as of the last commit. A transaction
+// keeps closed ones and their place for the next call until it commits.
+func (a *Arrangement) Cursor() (zset.Cursor, error) {
+	if a.void {
+		return nil, a.errVoid()
+	}
+	var c *cursor
+	if n := len(a.free); n > 0 {
+		c, a.free = a.free[n-1], a.free[:n-1]
+	} else {
+		c = &cursor{a: a}
+	}
+	if c.it == nil && a.num != 0 {
+		it, err := a.newIter()
+		if err != nil {
+			return nil, err
+		}
+		c.it = it
+	}
+	return c, nil
+}
+
+// A cursor walks an arrangement. It bounds its reads by limits instead of
+// resetting the iterator's bounds, so that ascending seeks go on from where they are.
+type cursor struct {
+	a          *Arrangement
+	it         *pebble.Iterator // nil: nothing there
+	low, limit []byte
+	err        error
+}
+
+var _ zset.Cursor = (*cursor)(nil)
+
+// Seek implements zset.Cursor.
+func (c *cursor) Seek(prefix []byte) bool {
+	c.low = append(append(c.low[:0], c.a.low...), prefix...)
+	c.limit = appendPrefixEnd(c.limit[:0], c.low)
+	return c.seek()
+}
+
+// Range implements zset.Cursor.
+func (c *cursor) Range(low, high []byte) bool {
+	c.low = append(append(c.low[:0], c.a.low...), low...)
+	if high == nil {
+		c.limit = append(c.limit[:0], c.a.high...)
+	} else {
+		c.limit = append(append(c.limit[:0], c.a.low...), high...)
+	}
+	return c.seek()
+}
+
+func (c *cursor) seek() bool {
+	if c.it == nil || c.err != nil || string(c.low) >= string(c.limit) {
+		return false
+	}
+	return c.at(c.it.SeekGEWithLimit(c.low, c.limit))
+}
+
+// Next implements zset.Cursor.
+func (c *cursor) Next() bool {
+	if c.it == nil || c.err != nil {
+		return false
+	}
+	return c.at(c.it.NextWithLimit(c.limit))
+}
+
+func (c *cursor) at(state pebble.IterValidityState) bool {
+	if state == pebble.IterValid {
+		return true
+	}
+	if err := c.it.Error(); err != nil {
+		c.err = c.a.readError(err)
+	}
+	return false
+}
+
+// Key implements zset.Cursor.
+func (c *cursor) Key() []byte { return c.it.Key()[numberLen:] }
+
+// Value implements zset.Cursor.
+func (c *cursor) Value() []byte {
+	value, err := c.it.ValueAndErr()
+	if err != nil && c.err == nil {
+		c.err = c.a.readError(err)
+	}
+	return value
+}
+
+// Close implements zset.Cursor.
+func (c *cursor) Close() error {
+	err := c.err
+	c.err = nil
+	if c.it == nil {
+		return err
+	}
+	if err == nil && c.a.txn != nil {
+		c.a.free = append(c.a.free, c)
+		c.a.register()
+		return nil
+	}
+	if cerr := c.it.Close(); err == nil && cerr != nil {
+		err = c.a.readError(cerr)
+	}
+	c.it = nil
+	return err
+}
