@@ -52,10 +52,14 @@ func AppendFromBinary(dst []byte, t Type, bin []byte) ([]byte, error) {
 		return append(dst, 3, b2i(bin[0] != 0)), nil
 	case Int2:
 		return append(dst, 4, bin[1], bin[0]), nil
-	case Int4, OIDType, Float4:
+	case Int4, OIDType:
 		return AppendFixed4(dst, binary.BigEndian.Uint32(bin)), nil
-	case Int8, Float8:
+	case Int8:
 		return AppendFixed8(dst, binary.BigEndian.Uint64(bin)), nil
+	case Float4:
+		return AppendDatum(dst, Float4, DFloat(float64(math.Float32frombits(binary.BigEndian.Uint32(bin))))), nil
+	case Float8:
+		return AppendDatum(dst, Float8, DFloat(math.Float64frombits(binary.BigEndian.Uint64(bin)))), nil
 	case Date:
 		v := int32(binary.BigEndian.Uint32(bin))
 		if v != DateInfinity && v != DateNegInfinity && (v < minDate || v >= endDate) {

@@ -23,9 +23,16 @@ var NullDatum = Datum{Null: true}
 
 // Constructors of datums.
 func DInt(v int64) Datum     { return Datum{I: v} }
-func DFloat(v float64) Datum { return Datum{I: int64(math.Float64bits(v))} }
 func DBytes(b []byte) Datum  { return Datum{B: b} }
 func DString(s string) Datum { return Datum{B: []byte(s)} }
+
+// DFloat is a float4 or float8; all NaNs become one.
+func DFloat(v float64) Datum {
+	if v != v {
+		v = math.NaN()
+	}
+	return Datum{I: int64(math.Float64bits(v))}
+}
 
 // DBool is a boolean.
 func DBool(v bool) Datum {
