@@ -1,0 +1,14 @@
+package eval
+
+import "time"
+
+var numericFuncs, regexpFuncs, dateFieldFuncs, formatFuncs, jsonFuncs map[string]impl
+
+// findZone finds a zone of the time zone database; nil if there is none.
+func findZone(name string) *time.Location {
+	z, err := time.LoadLocation(name)
+	if err != nil {
+		return nil
+	}
+	return z
+}
