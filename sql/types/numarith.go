@@ -250,9 +250,9 @@ func clampScale(scale int, operands ...*num) int {
 	return min(scale, numMaxDisplayScale)
 }
 
-// NumericMod appends the remainder of a ÷ b with the sign of a, at the
+// NumericRem appends the remainder of a ÷ b with the sign of a, at the
 // greater scale.
-func NumericMod(dst, a, b []byte) ([]byte, error) {
+func NumericRem(dst, a, b []byte) ([]byte, error) {
 	x, y := decodeNum(a), decodeNum(b)
 	switch {
 	case x.kind == numNaN || y.kind == numNaN:

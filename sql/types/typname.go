@@ -193,8 +193,8 @@ func (t Type) String() string {
 	return name
 }
 
-// NumericTypmod packs numeric(precision, scale) into a type modifier.
-func NumericTypmod(precision, scale int) int32 {
+// NumericMod packs numeric(precision, scale) into a type modifier.
+func NumericMod(precision, scale int) int32 {
 	return int32(precision<<16|scale&0x7ff) + 4
 }
 
@@ -235,9 +235,9 @@ var intervalRanges = []struct {
 	{intervalMinute | intervalSecond, "minute to second"},
 }
 
-// IntervalTypmod packs an interval's fields ("day to second", "" for all) and
+// IntervalMod packs an interval's fields ("day to second", "" for all) and
 // its precision (−1 for none) into a type modifier.
-func IntervalTypmod(fields string, precision int) (int32, bool) {
+func IntervalMod(fields string, precision int) (int32, bool) {
 	mask, prec := int32(intervalFull), int32(intervalFullPrecision)
 	if precision >= 0 {
 		prec = int32(precision)
