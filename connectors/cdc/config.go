@@ -1,0 +1,280 @@
+// Package cdc reads a PostgreSQL database's changes through logical
+// replication (pgoutput): an initial snapshot, then every committed
+// transaction, in commit order, as connectors.Source promises.
+//
+// The way of a change: stream.receive takes it off the socket, decoder.decode
+// turns pgoutput into packed rows in place, assembler.commit makes a whole
+// transaction of them.
+package cdc
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/helios-sql/helios-sql/connectors"
+	"github.com/helios-sql/helios-sql/sql/pgerr"
+	"github.com/helios-sql/helios-sql/sql/types"
+)
+
+// A SnapshotMode says when the tables' present contents are read.
+type SnapshotMode string
+
+// The snapshot modes.
+const (
+	SnapshotInitial     SnapshotMode = "initial"      // when there is no position to start from
+	SnapshotNever       SnapshotMode = "never"        // changes only
+	SnapshotAlways      SnapshotMode = "always"       // at every start
+	SnapshotInitialOnly SnapshotMode = "initial_only" // the contents, no changes
+	SnapshotWhenNeeded  SnapshotMode = "when_needed"  // initial, and when the position is lost
+)
+
+// A Config says what to capture and how. It encodes to and from JSON.
+type Config struct {
+	// ConnectionString is a URI or keyword/value string as libpq takes it.
+	ConnectionString string
+	// Tables are the captured tables, or AllTables of the database, or those of Schemas.
+	Tables    []TableSpec `json:",omitempty"`
+	AllTables bool        `json:",omitempty"`
+	Schemas   []string    `json:",omitempty"`
+
+	SlotName        string
+	PublicationName string
+	SnapshotMode    SnapshotMode // "": initial
+
+	// HeartbeatInterval is how often a message is written to the source's log,
+	// so that there is something to receive and confirm; 0: never. The slot of
+	// an idle table advances without it while the server writes any log at all.
+	HeartbeatInterval time.Duration `json:",omitempty"`
+	// PollInterval is how long progress without changes may wait until it is
+	// passed on; changes never wait. 0: 100ms.
+	PollInterval time.Duration `json:",omitempty"`
+	// CheckpointInterval bounds how long a confirmed position may wait until
+	// the server is told. 0: 1s.
+	CheckpointInterval time.Duration `json:",omitempty"`
+	// KeepaliveTimeout is how long the server may be silent, though asked for
+	// an answer, until the connection counts as lost. 0: twice its wal_sender_timeout.
+	KeepaliveTimeout time.Duration `json:",omitempty"`
+
+	// BufferSize bounds the rows handed out and not yet released. 0: 100,000.
+	BufferSize int `json:",omitempty"`
+	// MaxStepRows and MaxStepBytes bound a step of a large transaction. 0: 100,000 and 32 MB.
+	MaxStepRows  int `json:",omitempty"`
+	MaxStepBytes int `json:",omitempty"`
+
+	// SystemID is the server's system identifier; another server is refused. "": any.
+	SystemID string `json:",omitempty"`
+}
+
+// A TableSpec names a table to capture.
+type TableSpec struct {
+	Schema  string
+	Name    string
+	Columns []string `json:",omitempty"` // empty: all
+	// Pin is the table as it was when the source was created. A table that
+	// has become incompatible since then stops with an error.
+	Pin *Pin `json:",omitempty"`
+}
+
+// A Pin is what must not change of a captured table.
+type Pin struct {
+	OID     uint32
+	Columns types.Schema
+	Attnums []int16 // pg_attribute.attnum of each column
+	Key     []int
+}
+
+func (t TableSpec) String() string { return quoteIdent(t.Schema) + "." + quoteIdent(t.Name) }
+
+const (
+	defaultPollInterval       = 100 * time.Millisecond
+	defaultCheckpointInterval = time.Second
+	defaultBufferSize         = 100_000
+	defaultMaxStepRows        = 100_000
+	defaultMaxStepBytes       = 32 << 20
+)
+
+// normalize fills in defaults and checks what can be checked without a server.
+func (c *Config) normalize() error {
+	if c.SnapshotMode == "" {
+		c.SnapshotMode = SnapshotInitial
+	}
+	switch c.SnapshotMode {
+	case SnapshotInitial, SnapshotNever:
+	case SnapshotAlways, SnapshotInitialOnly, SnapshotWhenNeeded:
+		return pgerr.Unsupported(0, "snapshot_mode %s", c.SnapshotMode)
+	default:
+		return badOption("snapshot_mode", string(c.SnapshotMode), "initial or never")
+	}
+	if err := checkSlotName(c.SlotName); err != nil {
+		return err
+	}
+	if c.PublicationName == "" || len(c.PublicationName) > 63 {
+		return pgerr.Newf(pgerr.InvalidParameterValue, "invalid publication name %q", c.PublicationName).
+			WithHint("A publication name has 1 to 63 bytes.")
+	}
+	ways := 0
+	for _, w := range []bool{len(c.Tables) > 0, c.AllTables, len(c.Schemas) > 0} {
+		if w {
+			ways++
+		}
+	}
+	if ways != 1 {
+		return pgerr.Newf(pgerr.InvalidParameterValue, "a source captures a list of tables, all tables, or the tables of schemas")
+	}
+	seen := map[string]bool{}
+	for i := range c.Tables {
+		t := &c.Tables[i]
+		if t.Schema == "" {
+			t.Schema = "public"
+		}
+		if seen[t.String()] {
+			return pgerr.Newf(pgerr.DuplicateTable, "table %s is specified more than once", t)
+		}
+		seen[t.String()] = true
+	}
+	defaults := func(v *time.Duration, d time.Duration) {
+		if *v == 0 {
+			*v = d
+		}
+	}
+	defaults(&c.PollInterval, defaultPollInterval)
+	defaults(&c.CheckpointInterval, defaultCheckpointInterval)
+	for _, v := range []struct {
+		at  *int
+		def int
+	}{{&c.BufferSize, defaultBufferSize}, {&c.MaxStepRows, defaultMaxStepRows}, {&c.MaxStepBytes, defaultMaxStepBytes}} {
+		if *v.at == 0 {
+			*v.at = v.def
+		}
+	}
+	if c.BufferSize < 0 || c.MaxStepRows < 0 || c.MaxStepBytes < 0 ||
+		c.PollInterval < 0 || c.CheckpointInterval < 0 || c.HeartbeatInterval < 0 || c.KeepaliveTimeout < 0 {
+		return pgerr.Newf(pgerr.InvalidParameterValue, "sizes and intervals of a source must not be negative")
+	}
+	return nil
+}
+
+// checkSlotName holds to PostgreSQL's rule of slot names.
+func checkSlotName(name string) error {
+	ok := name != "" && len(name) <= 63
+	for _, r := range name {
+		ok = ok && (r >= 'a' && r <= 'z' || r >= '0' && r <= '9' || r == '_')
+	}
+	if !ok {
+		return pgerr.Newf(pgerr.InvalidParameterValue, "replication slot name %q is not valid", name).
+			WithHint("Replication slot names may only contain lower case letters, numbers, and the underscore character, and have at most 63 bytes.")
+	}
+	return nil
+}
+
+// An option parses the value of a WITH option into a Config.
+type option func(c *Config, name, value string) error
+
+var options = map[string]option{
+	"slot_name": func(c *Config, name, value string) error {
+		c.SlotName = value
+		return checkSlotName(value)
+	},
+	"publication_name": func(c *Config, name, value string) error {
+		if c.PublicationName = value; value == "" || len(value) > 63 {
+			return badOption(name, value, "a name of 1 to 63 bytes")
+		}
+		return nil
+	},
+	"snapshot_mode": func(c *Config, name, value string) error {
+		switch c.SnapshotMode = SnapshotMode(value); c.SnapshotMode {
+		case SnapshotInitial, SnapshotNever:
+			return nil
+		case SnapshotAlways, SnapshotInitialOnly, SnapshotWhenNeeded:
+			return pgerr.Unsupported(0, "snapshot_mode %s", value)
+		}
+		return badOption(name, value, "initial or never")
+	},
+	"heartbeat_interval":  durationOption(func(c *Config) *time.Duration { return &c.HeartbeatInterval }, 0),
+	"poll_interval":       durationOption(func(c *Config) *time.Duration { return &c.PollInterval }, time.Millisecond),
+	"checkpoint_interval": durationOption(func(c *Config) *time.Duration { return &c.CheckpointInterval }, time.Millisecond),
+	"keepalive_timeout":   durationOption(func(c *Config) *time.Duration { return &c.KeepaliveTimeout }, time.Second),
+	"buffer_size":         countOption(func(c *Config) *int { return &c.BufferSize }),
+	"max_step_rows":       countOption(func(c *Config) *int { return &c.MaxStepRows }),
+	"max_step_bytes":      countOption(func(c *Config) *int { return &c.MaxStepBytes }),
+	"exactly_once": func(c *Config, name, value string) error {
+		switch strings.ToLower(value) {
+		case "true", "on", "yes", "1":
+			return nil
+		case "false", "off", "no", "0":
+			return pgerr.Unsupported(0, "exactly_once = false")
+		}
+		return badOption(name, value, "true")
+	},
+}
+
+// ParseOptions sets the options of CREATE SOURCE … WITH (…) in c. Its errors
+// name the option and what is allowed.
+func (c *Config) ParseOptions(opts map[string]string) error {
+	for _, name := range slices.Sorted(maps.Keys(opts)) {
+		if err := c.ParseOption(name, opts[name]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ParseOption sets one option.
+func (c *Config) ParseOption(name, value string) error {
+	set := options[name]
+	if set == nil {
+		return pgerr.Newf(pgerr.InvalidParameterValue, "unrecognized option %q of source", name).
+			WithHint("Valid options are: %s.", strings.Join(slices.Sorted(maps.Keys(options)), ", "))
+	}
+	return set(c, name, value)
+}
+
+func badOption(name, value, allowed string) *pgerr.Error {
+	return pgerr.Newf(pgerr.InvalidParameterValue, "invalid value for option %q: %q", name, value).
+		WithHint("Allowed is %s.", allowed)
+}
+
+func durationOption(at func(*Config) *time.Duration, least time.Duration) option {
+	return func(c *Config, name, value string) error {
+		d, err := parseDuration(value)
+		if err != nil || d < least {
+			return badOption(name, value, fmt.Sprintf("a duration such as 100ms, 10s or 1min, at least %v", least))
+		}
+		*at(c) = d
+		return nil
+	}
+}
+
+// parseDuration takes PostgreSQL's units (ms, s, min, h; a bare number is
+// milliseconds) and Go's combinations of them.
+func parseDuration(s string) (time.Duration, error) {
+	s = strings.ReplaceAll(strings.TrimSpace(s), " ", "")
+	if ms, err := strconv.ParseInt(s, 10, 32); err == nil {
+		return time.Duration(ms) * time.Millisecond, nil
+	}
+	if n, ok := strings.CutSuffix(s, "min"); ok {
+		s = n + "m"
+	}
+	return time.ParseDuration(s)
+}
+
+func countOption(at func(*Config) *int) option {
+	return func(c *Config, name, value string) error {
+		n, err := strconv.ParseInt(value, 10, 31)
+		if err != nil || n < 1 {
+			return badOption(name, value, "a whole number from 1 to 2147483647")
+		}
+		*at(c) = int(n)
+		return nil
+	}
+}
+
+func quoteIdent(s string) string { return `"` + strings.ReplaceAll(s, `"`, `""`) + `"` }
+
+func quoteLiteral(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
+
+var _ connectors.Source = (*Source)(nil)

@@ -1,0 +1,106 @@
+package cdc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/url"
+	"os"
+	"syscall"
+
+	"github.com/helios-sql/helios-sql/sql/pgerr"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// A sinkError is the sink's own error: Run ends with it.
+type sinkError struct{ err error }
+
+func (e *sinkError) Error() string { return e.err.Error() }
+func (e *sinkError) Unwrap() error { return e.err }
+
+// A lostError says that the connection is gone or silent: to be retried.
+type lostError struct{ err error }
+
+func (e *lostError) Error() string { return e.err.Error() }
+func (e *lostError) Unwrap() error { return e.err }
+
+// IsTransient reports whether a later attempt may succeed without anyone's
+// doing: the network, a restarting server, a slot in use by another.
+func IsTransient(err error) bool {
+	var sink *sinkError
+	if err == nil || errors.As(err, &sink) {
+		return false
+	}
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) {
+		return transientCode(pg.Code)
+	}
+	var own *pgerr.Error
+	if errors.As(err, &own) {
+		return transientCode(string(own.Code))
+	}
+	var lost *lostError
+	var netErr net.Error
+	var connect *pgconn.ConnectError
+	return errors.As(err, &lost) || errors.As(err, &netErr) || errors.As(err, &connect) ||
+		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) ||
+		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNREFUSED) ||
+		errors.Is(err, os.ErrNotExist) || errors.Is(err, context.DeadlineExceeded)
+}
+
+func transientCode(code string) bool {
+	switch pgerr.Code(code) {
+	case pgerr.AdminShutdown, pgerr.CannotConnectNow, "57P02", // admin_shutdown, cannot_connect_now, crash_shutdown
+		pgerr.ObjectInUse, pgerr.TooManyConnections, pgerr.LockNotAvailable,
+		pgerr.DiskFull, pgerr.OutOfMemory, pgerr.InsufficientResources,
+		pgerr.SerializationFailure, "40P01", pgerr.QueryCanceled:
+		return true
+	}
+	return len(code) >= 2 && code[:2] == "08" && pgerr.Code(code) != pgerr.ProtocolViolation
+}
+
+// asPgerr gives a server's or the network's error an SQLSTATE that travels
+// on. The text never holds the password: only what the server said or where
+// the connection went.
+func asPgerr(err error, doing string) error {
+	if err == nil {
+		return nil
+	}
+	var own *pgerr.Error
+	if errors.As(err, &own) {
+		return err
+	}
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) {
+		e := pgerr.Newf(pgerr.Code(pg.Code), "%s: %s", doing, pg.Message)
+		e.Detail, e.Hint, e.Cause = pg.Detail, pg.Hint, err
+		return e
+	}
+	if IsTransient(err) {
+		e := pgerr.Newf(pgerr.ConnectionFailure, "%s: %s", doing, err)
+		e.Cause = err
+		return e
+	}
+	return fmt.Errorf("%s: %w", doing, err)
+}
+
+// parseConnString reads a connection string. The parser's own message may
+// quote a part of a malformed URI, the password among it, so it is left out there.
+func parseConnString(s string) (*pgconn.Config, error) {
+	cfg, err := pgconn.ParseConfig(s)
+	if err == nil {
+		return cfg, nil
+	}
+	e := pgerr.Newf(pgerr.InvalidParameterValue, "invalid connection string").
+		WithHint("A connection string is a URI (postgres://user:password@host:port/database?option=value) or a list of keyword = value.")
+	var uri *url.Error
+	if inner := errors.Unwrap(err); inner != nil && !errors.As(err, &uri) {
+		var parse *pgconn.ParseConfigError
+		if !errors.As(inner, &parse) {
+			e.Detail = inner.Error()
+		}
+	}
+	return nil, e
+}

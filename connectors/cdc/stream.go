@@ -1,0 +1,233 @@
+package cdc
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/helios-sql/helios-sql/connectors"
+	"github.com/helios-sql/helios-sql/sql/pgerr"
+)
+
+// A stream is one replication session. One goroutine reads, decodes and
+// delivers, and waits in the sink when that is behind; another tells the
+// server what is confirmed and answers it meanwhile.
+type stream struct {
+	*run
+	f   *frames
+	dec *decoder
+
+	ask      chan struct{} // the server wants a status now
+	silence  time.Duration // after which the connection counts as lost
+	lsn      uint64        // highest in the stream
+	lastTold time.Time     // when Progress was last called
+}
+
+func (r *run) stream(ctx context.Context) error {
+	conn, err := connect(ctx, &r.cfg, true)
+	if err != nil {
+		return err
+	}
+	timeout, err := query(ctx, conn, "SHOW wal_sender_timeout")
+	if err != nil {
+		conn.Close(context.WithoutCancel(ctx))
+		return asPgerr(err, "reading the source's settings")
+	}
+	f, err := takeOver(conn)
+	if err != nil {
+		return err
+	}
+	defer f.close()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	stop := f.interruptible(ctx)
+	defer stop()
+	s := &stream{run: r, f: f, ask: make(chan struct{}, 1)}
+	serverTimeout, err := parseDuration(timeout[0][0])
+	if err != nil || serverTimeout <= 0 {
+		serverTimeout = time.Minute
+	}
+	if s.silence = r.cfg.KeepaliveTimeout; s.silence == 0 {
+		s.silence = 2 * serverTimeout
+	}
+	s.dec = newDecoder(r.tables, r.asm)
+	s.dec.note = func(msg string, t *tableState, name string) {
+		r.log.Info(msg, "table", t.spec.String(), "name", name)
+	}
+	sql := fmt.Sprintf("START_REPLICATION SLOT %s LOGICAL %s (proto_version '1', publication_names %s)",
+		r.cfg.SlotName, r.asm.at.LSN, quoteLiteral(quoteIdent(r.cfg.PublicationName)))
+	if err := f.startCopy(sql, 'W'); err != nil {
+		return asPgerr(err, "starting replication")
+	}
+	r.sink.Status("streaming", nil)
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		if err := s.feedback(ctx, min(serverTimeout/3, s.silence/3)); err != nil {
+			cancel(err)
+		}
+	})
+	err = s.receive(ctx)
+	cancel(err)
+	wg.Wait()
+	if cause := context.Cause(ctx); cause != nil {
+		return cause
+	}
+	return err
+}
+
+// receive takes messages off the socket until an error.
+func (s *stream) receive(ctx context.Context) error {
+	for {
+		if !s.f.buffered() {
+			if err := s.caughtUp(ctx); err != nil {
+				return err
+			}
+		}
+		typ, body, err := s.f.next()
+		if err != nil {
+			if errors.Is(err, os.ErrDeadlineExceeded) && ctx.Err() == nil && s.asm.progress != 0 {
+				continue // time to pass progress on
+			}
+			return &lostError{err}
+		}
+		switch typ {
+		case 'd':
+			if err := s.copyData(body); err != nil {
+				return err
+			}
+		case 'E':
+			return asPgerr(serverError(body), "reading from the replication slot")
+		case 'c':
+			return &lostError{errors.New("the server ended replication")}
+		case 'N', 'S':
+		default:
+			return pgerr.Newf(pgerr.ProtocolViolation, "unexpected message of type %q", typ)
+		}
+	}
+}
+
+func (s *stream) copyData(body []byte) error {
+	if len(body) == 0 {
+		return pgerr.Newf(pgerr.ProtocolViolation, "empty replication message")
+	}
+	switch body[0] {
+	case 'w':
+		if len(body) < 26 {
+			return pgerr.Newf(pgerr.ProtocolViolation, "XLogData of %d bytes", len(body))
+		}
+		lsn := binary.BigEndian.Uint64(body[1:])
+		s.lsn = max(s.lsn, lsn)
+		if err := s.dec.decode(body[25:]); err != nil {
+			var se *sinkError
+			if errors.As(err, &se) || errors.Is(err, context.Canceled) {
+				return err
+			}
+			return fmt.Errorf("at %s: %w", lsnText(lsn), err)
+		}
+	case 'k':
+		if len(body) < 18 {
+			return pgerr.Newf(pgerr.ProtocolViolation, "keepalive of %d bytes", len(body))
+		}
+		end := connectors.LSN(binary.BigEndian.Uint64(body[1:]))
+		s.lsn = max(s.lsn, uint64(end))
+		s.m.serverEnd.Store(uint64(end))
+		// What the server has sent up to its end of log is delivered by now:
+		// this goroutine delivers before it reads on. In the middle of a
+		// transaction that end lies within it, and says nothing.
+		if !s.asm.open && s.asm.at.Step == 0 && end > s.asm.at.LSN {
+			s.asm.progress = end
+		}
+		if body[17] == 1 {
+			select {
+			case s.ask <- struct{}{}:
+			default:
+			}
+		}
+	default:
+		return pgerr.Newf(pgerr.ProtocolViolation, "unknown replication message 0x%02x", body[0])
+	}
+	return nil
+}
+
+// caughtUp runs when nothing more is buffered: progress without changes is
+// passed on, at most every PollInterval, or left for when the read times out.
+func (s *stream) caughtUp(ctx context.Context) error {
+	s.m.received.Store(s.lsn)
+	if s.asm.progress == 0 || s.asm.open {
+		return nil
+	}
+	if since := time.Since(s.lastTold); since < s.cfg.PollInterval {
+		return s.f.conn.SetReadDeadline(time.Now().Add(s.cfg.PollInterval - since))
+	}
+	if err := s.asm.passProgress(); err != nil {
+		return err
+	}
+	s.lastTold = time.Now()
+	if err := s.f.conn.SetReadDeadline(time.Time{}); err != nil {
+		return err
+	}
+	if ctx.Err() != nil { // its deadline was taken away just now
+		return context.Cause(ctx)
+	}
+	return nil
+}
+
+// feedback writes standby status updates: soon after a confirmation, when the
+// server asks, and every interval. It ends the session when the server is
+// silent for too long.
+func (s *stream) feedback(ctx context.Context, interval time.Duration) error {
+	interval = max(interval, 10*time.Millisecond)
+	tick := time.NewTicker(min(s.cfg.CheckpointInterval, interval))
+	defer tick.Stop()
+	var told uint64
+	var toldAt time.Time
+	reads, readAt := s.f.reads.Load(), time.Now()
+	for {
+		asked := false
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-s.ask:
+			asked = true
+		case <-tick.C:
+		}
+		if n := s.f.reads.Load(); n != reads || s.m.inSink.Load() {
+			// The server is not silent where we do not listen.
+			reads, readAt = n, time.Now()
+		}
+		quiet := time.Since(readAt)
+		if quiet > s.silence {
+			return &lostError{fmt.Errorf("no sign of life from the server for %v", quiet.Round(time.Millisecond))}
+		}
+		confirmed := s.confirmed.Load()
+		if !asked && confirmed == told && time.Since(toldAt) < interval {
+			continue
+		}
+		if err := s.status(confirmed, quiet > interval); err != nil {
+			return &lostError{err}
+		}
+		told, toldAt = confirmed, time.Now()
+	}
+}
+
+// status writes one standby status update: received as written, confirmed as
+// flushed and applied.
+func (s *stream) status(confirmed uint64, reply bool) error {
+	var b [39]byte
+	b[0] = 'd'
+	binary.BigEndian.PutUint32(b[1:], 38)
+	b[5] = 'r'
+	binary.BigEndian.PutUint64(b[6:], max(s.m.received.Load(), confirmed))
+	binary.BigEndian.PutUint64(b[14:], confirmed)
+	binary.BigEndian.PutUint64(b[22:], confirmed)
+	binary.BigEndian.PutUint64(b[30:], uint64(time.Since(pgEpoch).Microseconds()))
+	if reply {
+		b[38] = 1
+	}
+	_, err := s.f.conn.Write(b[:])
+	return err
+}
