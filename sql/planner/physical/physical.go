@@ -27,6 +27,8 @@ type Node interface {
 type Info struct {
 	Out []types.Type
 	FP  Fingerprint
+	// Names are the columns' names, for printing only: not part of the identity.
+	Names []string
 	// Unique are the columns of a known unique key of the output (weights are
 	// then 0 or 1 after every tick); nil if none is known. An empty, non-nil key
 	// says: at most one row.

@@ -1,0 +1,180 @@
+package physical
+
+import (
+	"slices"
+
+	"github.com/helios-sql/helios-sql/sql/planner/memo"
+	"github.com/helios-sql/helios-sql/sql/planner/rel"
+	"github.com/helios-sql/helios-sql/sql/planner/scalar"
+)
+
+// An input is one side of a join to be: a node, where the logical columns lie in its
+// rows, and predicates on its rows that are left to do above the join.
+type input struct {
+	node  Node
+	at    []int
+	above []scalar.Expr
+}
+
+// join arranges both sides by the equated columns; what else the condition
+// says is done above an inner join and is the residual of others. The join puts out
+// whole rows of its sides; a Map above picks the columns.
+func (b *Builder) join(n *rel.Join) (Node, error) {
+	nl := len(n.L.Schema())
+	lkey, rkey, rest := splitCondition(n.On, nl)
+	ls, rs := directSource(n.L, lkey), directSource(n.R, rkey)
+	lkey, rkey = orderKeys(lkey, rkey, ls, rs)
+	outerL := n.Kind == rel.Full || n.Kind == rel.Left || n.Kind == rel.Anti
+	l, err := b.side(n.L, ls, lkey, n.Kind != rel.Full, !outerL)
+	if err != nil {
+		return nil, err
+	}
+	r, err := b.side(n.R, rs, rkey, n.Kind == rel.Inner, n.Kind != rel.Full)
+	if err != nil {
+		return nil, err
+	}
+	j := &Join{Kind: n.Kind, L: l.node, R: r.node, LKey: pick(l.at, lkey), RKey: pick(r.at, rkey)}
+	w := len(l.node.Types())
+	at := slices.Clone(l.at)
+	for _, c := range r.at {
+		at = append(at, c+w)
+	}
+	j.Info = info(l.node)
+	if n.Kind != rel.Semi && n.Kind != rel.Anti {
+		j.Out = slices.Concat(j.Out, r.node.Types())
+		j.Names = slices.Concat(j.Names, infoOf(r.node).Names)
+	}
+	above := slices.Clone(l.above)
+	for _, e := range r.above {
+		above = append(above, rel.Shift(e, w))
+	}
+	rest = rel.Map(rest, func(e scalar.Expr) scalar.Expr { return rel.Remap(e, at) })
+	if n.Kind == rel.Inner {
+		above = append(above, rest...)
+	} else {
+		j.Residual = rest
+	}
+	schema := n.Schema()
+	keys := memo.JoinKeys(n.Kind, b.keys[l.node], b.keys[r.node], w, j.LKey, j.RKey, false)
+	out := b.intern(j, keys)
+	exprs := make([]scalar.Expr, len(schema))
+	names := make([]string, len(schema))
+	for i, c := range schema {
+		exprs[i] = &scalar.Column{Index: at[i], Typ: j.Out[at[i]], Name: c.Name}
+		names[i] = c.Name
+	}
+	return b.newMap(out, above, exprs, names, b.memo.Props(n).Keys), nil
+}
+
+// splitCondition takes the equalities of columns out of a join condition.
+func splitCondition(on []scalar.Expr, nl int) (lkey, rkey []int, rest []scalar.Expr) {
+	for _, e := range on {
+		l, r := memo.EquiColumns([]scalar.Expr{e}, nl)
+		if len(l) == 0 {
+			rest = append(rest, e)
+			continue
+		}
+		dup := false
+		for i := range lkey {
+			dup = dup || lkey[i] == l[0] && rkey[i] == r[0]
+		}
+		if !dup {
+			lkey, rkey = append(lkey, l[0]), append(rkey, r[0])
+		}
+	}
+	return lkey, rkey, rest
+}
+
+// A direct is a relation whose own arrangement is by a join's key, below the
+// filter and the picking of columns that are a side of the join.
+type direct struct {
+	scan  *rel.Scan
+	preds []scalar.Expr
+	at    []int
+}
+
+// directSource recognizes such a side; nil if it is none.
+func directSource(n rel.Node, key []int) *direct {
+	d := &direct{}
+	if p, ok := n.(*rel.Project); ok {
+		for _, e := range p.Exprs {
+			c, ok := e.(*scalar.Column)
+			if !ok {
+				return nil
+			}
+			d.at = append(d.at, c.Index)
+		}
+		n = p.Input
+	}
+	if f, ok := n.(*rel.Filter); ok {
+		d.preds, n = f.Preds, f.Input
+	}
+	var ok bool
+	if d.scan, ok = n.(*rel.Scan); !ok || d.scan.System || len(d.scan.Key) == 0 || len(d.scan.Key) != len(key) {
+		return nil
+	}
+	if d.at == nil {
+		d.at = make([]int, len(d.scan.Cols))
+		for i := range d.at {
+			d.at[i] = i
+		}
+	}
+	if cols := pick(d.at, key); !slices.Equal(slices.Sorted(slices.Values(cols)), slices.Sorted(slices.Values(d.scan.Key))) {
+		return nil
+	}
+	return d
+}
+
+// orderKeys puts the pairs of key columns into the order of a side that is
+// read directly, the left one first.
+func orderKeys(lkey, rkey []int, ls, rs *direct) ([]int, []int) {
+	d, own := ls, lkey
+	if d == nil {
+		d, own = rs, rkey
+	}
+	if d == nil {
+		return lkey, rkey
+	}
+	cols := pick(d.at, own)
+	l, r := make([]int, len(lkey)), make([]int, len(rkey))
+	for i, c := range d.scan.Key {
+		k := slices.Index(cols, c)
+		l[i], r[i] = lkey[k], rkey[k]
+	}
+	return l, r
+}
+
+// side gives a side arranged by key. late: predicates may be done above the join
+// instead. inner: rows with a NULL in the key match nothing and do not show.
+func (b *Builder) side(n rel.Node, d *direct, key []int, late, inner bool) (*input, error) {
+	if d != nil && slices.Equal(pick(d.at, key), d.scan.Key) && (len(d.preds) == 0 || late && !b.oneShot) {
+		return &input{node: b.source(d.scan, nil), at: d.at, above: d.preds}, nil
+	}
+	in, err := b.Build(n)
+	if err != nil {
+		return nil, err
+	}
+	if inner {
+		p := b.memo.Props(n)
+		var preds []scalar.Expr
+		for _, c := range key {
+			if !p.NotNull[c] {
+				preds = append(preds, &scalar.IsNull{X: &scalar.Column{Index: c, Typ: in.Types()[c], Name: infoOf(in).Names[c]}, Neg: true})
+			}
+		}
+		in = b.newMap(in, preds, nil, nil, nil)
+	}
+	at := make([]int, len(in.Types()))
+	for i := range at {
+		at[i] = i
+	}
+	return &input{node: b.intern(&Arrange{Info: info(in), Input: in, Key: key}, b.keys[in]), at: at}, nil
+}
+
+func pick(list, at []int) []int {
+	out := make([]int, len(at))
+	for i, c := range at {
+		out[i] = list[c]
+	}
+	return out
+}

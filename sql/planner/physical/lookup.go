@@ -1,0 +1,94 @@
+package physical
+
+import (
+	"math"
+
+	"github.com/helios-sql/helios-sql/sql/planner/rel"
+	"github.com/helios-sql/helios-sql/sql/planner/scalar"
+	"github.com/helios-sql/helios-sql/sql/types"
+)
+
+// lookup finds the key range that predicates leave of a relation; nil if they
+// say nothing of its key's first column. All predicates must be true, so
+// ignoring some only makes the range wider.
+func lookup(n *rel.Scan, preds []scalar.Expr) *Lookup {
+	l := &Lookup{}
+	for _, col := range n.Key {
+		t := n.Cols[col].Type.OID
+		v := bound(preds, col, t, "=")
+		if v == nil {
+			if l.Low = bound(preds, col, t, ">="); l.Low == nil {
+				l.Low = bound(preds, col, t, ">")
+				l.LowX = l.Low != nil
+			}
+			if l.High = bound(preds, col, t, "<="); l.High == nil {
+				l.High = bound(preds, col, t, "<")
+				l.HighX = l.High != nil
+			}
+			break
+		}
+		l.Eq = append(l.Eq, v)
+	}
+	if len(l.Eq) == 0 && l.Low == nil && l.High == nil {
+		return nil
+	}
+	return l
+}
+
+var swapped = map[string]string{"=": "=", "<": ">", ">": "<", "<=": ">=", ">=": "<="}
+
+// bound finds column op value among predicates and gives the value as the column's type.
+func bound(preds []scalar.Expr, col int, t types.OID, op string) scalar.Expr {
+	for _, p := range preds {
+		c, ok := p.(*scalar.Call)
+		if !ok || !c.Fn.Operator || len(c.Args) != 2 {
+			continue
+		}
+		x, v, name := c.Args[0], c.Args[1], c.Fn.Name
+		if _, isCol := x.(*scalar.Column); !isCol {
+			x, v, name = v, x, swapped[name]
+		}
+		if x, isCol := x.(*scalar.Column); !isCol || x.Index != col || name != op {
+			continue
+		}
+		if v := keyValue(v, c.Fn, t); v != nil {
+			return v
+		}
+	}
+	return nil
+}
+
+// keyValue gives a constant or parameter of a comparison as a value of a
+// key column's type; nil if that is not the same comparison.
+func keyValue(v scalar.Expr, fn *scalar.Func, t types.OID) scalar.Expr {
+	switch v := v.(type) {
+	case *scalar.Param:
+		if fn.Args[0] == fn.Args[1] && rel.KeyFamily(v.Typ.OID) == rel.KeyFamily(t) {
+			return v
+		}
+	case *scalar.Const:
+		if v.Value.Null {
+			return nil
+		}
+		if fn.Args[0] == fn.Args[1] && rel.KeyFamily(v.Typ.OID) == rel.KeyFamily(t) {
+			return v
+		}
+		low, high, ok := intRange(t)
+		if _, _, isInt := intRange(v.Typ.OID); ok && isInt && v.Value.I >= low && v.Value.I <= high {
+			return &scalar.Const{Typ: types.T(t), Value: v.Value}
+		}
+	}
+	return nil
+}
+
+func intRange(t types.OID) (low, high int64, ok bool) {
+	switch t {
+	case types.Int2:
+		return math.MinInt16, math.MaxInt16, true
+	case types.Int4:
+		return math.MinInt32, math.MaxInt32, true
+	case types.Int8:
+		return math.MinInt64, math.MaxInt64, true
+	}
+	return 0, 0, false
+}
