@@ -18,7 +18,7 @@ func Format(p *Plan, shared func(Fingerprint) (view string, ok bool)) string {
 	if p.Order != nil {
 		pr.order(p)
 	}
-	rel.Tree(p.Root, Node.Inputs, pr.visit)
+	pr.tree("", "", p.Root)
 	return pr.String()
 }
 
@@ -40,6 +40,23 @@ func (pr *printer) count(n Node) {
 	}
 }
 
+// tree draws a node and what is below it; lead stands before its own line, rest before those
+// of its inputs.
+func (pr *printer) tree(lead, rest string, n Node) {
+	if !pr.visit(lead, n) {
+		return
+	}
+	in := n.Inputs()
+	for i, c := range in {
+		if i < len(in)-1 {
+			pr.tree(rest+" ├── ", rest+" │    ", c)
+		} else {
+			pr.tree(rest+" └── ", rest+"      ", c)
+		}
+	}
+}
+
+// visit prints a node's line and says whether to go on below.
 func (pr *printer) visit(prefix string, n Node) bool {
 	l := describe(n)
 	l[0] = prefix + l[0]
@@ -166,12 +183,14 @@ func columnNames(names []string, cols []int) []string {
 func describeMap(n *Map) string {
 	switch {
 	case n.Exprs == nil:
-		return "filter " + rel.List(n.Preds, " AND ")
+		return "filter " + list(n.Preds, " AND ")
 	case len(n.Preds) == 0:
-		return strings.TrimRight("project "+rel.List(n.Exprs, ", "), " ")
+		return strings.TrimRight("project "+list(n.Exprs, ", "), " ")
 	}
-	return "project " + rel.List(n.Exprs, ", ") + " where " + rel.List(n.Preds, " AND ")
+	return "project " + list(n.Exprs, ", ") + " where " + list(n.Preds, " AND ")
 }
+
+var joinNames = [...]string{rel.Inner: "inner-join", rel.Left: "left-join", rel.Right: "right-join", rel.Full: "full-join", rel.Semi: "semi-join", rel.Anti: "anti-join"}
 
 func describeJoin(n *Join) string {
 	if n.Kind == rel.Inner && len(n.LKey) == 0 {
@@ -183,9 +202,9 @@ func describeJoin(n *Join) string {
 		on = append(on, l[n.LKey[i]]+" = "+r[n.RKey[i]])
 	}
 	if len(n.Residual) > 0 {
-		on = append(on, rel.List(n.Residual, " AND "))
+		on = append(on, list(n.Residual, " AND "))
 	}
-	return strings.TrimRight(n.Kind.String()+" "+strings.Join(on, " AND "), " ")
+	return strings.TrimRight(joinNames[n.Kind]+" "+strings.Join(on, " AND "), " ")
 }
 
 func describeReduce(n *Reduce) line {
@@ -225,4 +244,12 @@ func describeLookup(n *Source) string {
 		parts = append(parts, n.Names[n.Key[len(l.Eq)]]+map[bool]string{true: " < ", false: " <= "}[l.HighX]+scalar.String(l.High))
 	}
 	return "at " + strings.Join(parts, ", ")
+}
+
+func list(es []scalar.Expr, sep string) string {
+	s := make([]string, len(es))
+	for i, e := range es {
+		s[i] = scalar.String(e)
+	}
+	return strings.Join(s, sep)
 }
