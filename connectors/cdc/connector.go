@@ -1,0 +1,101 @@
+package cdc
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/helios-sql/helios-sql/connectors"
+	"github.com/helios-sql/helios-sql/sql/pgerr"
+)
+
+// A Connector makes CDC sources for CREATE SOURCE … FROM CDC.
+type Connector struct{}
+
+var _ connectors.Connector = Connector{}
+
+// Create checks the specification against the server. Nothing is changed
+// there: slot and publication are made when the source runs.
+func (Connector) Create(ctx context.Context, spec connectors.Spec) (*connectors.Definition, error) {
+	cfg := Config{ConnectionString: spec.Connection, AllTables: spec.AllTables, Schemas: spec.Schemas,
+		SlotName: defaultSlot(spec.Name), PublicationName: defaultSlot(spec.Name)}
+	for _, o := range spec.Options {
+		if err := cfg.ParseOption(strings.ToLower(o.Name), o.Value); err != nil {
+			return nil, at(err, max(o.ValuePos, o.Pos))
+		}
+	}
+	as := map[string][2]string{}
+	for _, t := range spec.Tables {
+		if t.Where != "" {
+			return nil, pgerr.Unsupported(t.Pos, "WHERE on a captured table")
+		}
+		ts := TableSpec{Schema: t.Schema, Name: t.Name, Columns: t.Columns}
+		if _, twice := as[ts.String()]; twice {
+			return nil, pgerr.Newf(pgerr.DuplicateTable, "table %s is specified more than once", ts).At(t.Pos)
+		}
+		as[ts.String()] = t.As
+		cfg.Tables = append(cfg.Tables, ts)
+	}
+	d, err := Validate(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	def := &connectors.Definition{Tables: d.Tables}
+	for _, t := range d.Tables {
+		def.As = append(def.As, as[TableSpec{Schema: t.Schema, Name: t.Name}.String()])
+	}
+	cfg = d.Pinned(cfg)
+	if def.Config, err = json.Marshal(cfg); err != nil {
+		return nil, fmt.Errorf("encoding the source's configuration: %w", err)
+	}
+	return def, nil
+}
+
+// at puts a position on an error that has none.
+func at(err error, pos int) error {
+	var e *pgerr.Error
+	if errors.As(err, &e) && e.Position == 0 {
+		e.Position = pos
+	}
+	return err
+}
+
+// defaultSlot makes a slot's name of a source's.
+func defaultSlot(source string) string {
+	name := []byte("helios_")
+	for _, c := range []byte(strings.ToLower(source)) {
+		if c >= 'a' && c <= 'z' || c >= '0' && c <= '9' {
+			name = append(name, c)
+		} else {
+			name = append(name, '_')
+		}
+	}
+	return string(name[:min(len(name), 63)])
+}
+
+func config(def *connectors.Definition) (cfg Config, err error) {
+	if err := json.Unmarshal(def.Config, &cfg); err != nil {
+		return cfg, fmt.Errorf("reading the source's configuration: %w", err)
+	}
+	return cfg, nil
+}
+
+// Open gives a source that is ready to run.
+func (Connector) Open(def *connectors.Definition) (connectors.Source, error) {
+	cfg, err := config(def)
+	if err != nil {
+		return nil, err
+	}
+	return NewSource(cfg)
+}
+
+// Drop frees the slot, and the publication if a source made it.
+func (Connector) Drop(ctx context.Context, def *connectors.Definition) error {
+	cfg, err := config(def)
+	if err != nil {
+		return err
+	}
+	return DropSlot(ctx, cfg, true)
+}
