@@ -2,7 +2,7 @@ package eval
 
 import "time"
 
-var numericFuncs, regexpFuncs, dateFieldFuncs, formatFuncs, jsonFuncs map[string]impl
+var regexpFuncs, dateFieldFuncs, formatFuncs, jsonFuncs map[string]impl
 
 // findZone finds a zone of the time zone database; nil if there is none.
 func findZone(name string) *time.Location {
