@@ -2,6 +2,7 @@ package state
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"log/slog"
 	"path"
@@ -15,11 +16,12 @@ import (
 	"github.com/helios-sql/helios-sql/sql/pgerr"
 )
 
-// A diskFS stands between Pebble and the file system and sees to it that a
-// full disk is not the end: Pebble takes any failed write of its log or
-// manifest as fatal.
+// A diskFS stands between Pebble and the file system. Pebble takes a failed
+// write of its log or manifest as fatal, and not always in a way that can be
+// recovered from (it panics where a deferred unlock then kills the process). So
+// it is never told of one: the store fails, and the writer is parked for ever.
 //
-// First line: room refuses commits below a low-water mark. Second: when a
+// A full disk is not the end, though. First line: room refuses commits below a low-water mark. Second: when a
 // write finds the disk full all the same, a ballast file is given up and the
 // write goes on. Third: the write waits until there is room, while reads go on
 // and further commits are refused. Writes of tables fail after a pause, since
@@ -31,8 +33,8 @@ type diskFS struct {
 	ballast int64
 	log     *slog.Logger
 
+	fail    func(error)
 	opening atomic.Bool // nothing waits
-	closing chan struct{}
 	full    atomic.Bool
 	refused atomic.Int64 // commits
 
@@ -49,13 +51,14 @@ type diskFS struct {
 
 const (
 	fullPoll     = 200 * time.Millisecond // how often a waiting write tries again
-	fullPause    = 500 * time.Millisecond // before a table's write fails
+	fullPause    = 500 * time.Millisecond // before a table's write fails for want of space
+	errorPause   = 50 * time.Millisecond  // before it fails for another reason
 	ballastPause = 100 * time.Millisecond // between tries to have the ballast back
 	availMaxAge  = 20 * time.Millisecond
 )
 
-func newDiskFS(inner vfs.FS, dir string, minFree, ballast int64, log *slog.Logger) *diskFS {
-	d := &diskFS{FS: inner, dir: dir, minFree: minFree, ballast: ballast, log: log, closing: make(chan struct{})}
+func newDiskFS(inner vfs.FS, dir string, minFree, ballast int64, log *slog.Logger, fail func(error)) *diskFS {
+	d := &diskFS{FS: inner, dir: dir, minFree: minFree, ballast: ballast, log: log, fail: fail}
 	d.opening.Store(true)
 	d.mu.raised, d.mu.cleared = make(chan struct{}), make(chan struct{})
 	return d
@@ -68,6 +71,20 @@ func isDiskFull(err error) bool {
 // Unwrap implements vfs.FS.
 func (d *diskFS) Unwrap() vfs.FS { return d.FS }
 
+// ready refuses to begin on a full disk, after giving up the ballast for it.
+func (d *diskFS) ready() error {
+	name := d.FS.PathJoin(d.dir, ballastName+".tmp")
+	if d.probe(name) {
+		return nil
+	}
+	d.raise()
+	d.giveBallast()
+	if d.probe(name) {
+		return nil
+	}
+	return d.errFull()
+}
+
 // opened ends the time in which errors are the caller's, and sets up the ballast.
 func (d *diskFS) opened() {
 	d.opening.Store(false)
@@ -75,8 +92,6 @@ func (d *diskFS) opened() {
 		d.raise()
 	}
 }
-
-func (d *diskFS) close() { close(d.closing) }
 
 func (d *diskFS) errFull() error {
 	return pgerr.Newf(pgerr.DiskFull, "no space left for state in %q", d.dir).
@@ -214,50 +229,53 @@ func isTable(name string) bool {
 	return ext == ".sst" || ext == ".blob"
 }
 
-// persist goes on with an operation that met a full disk. op is tried again
-// until it ends otherwise or the store closes.
+// persist deals with an operation's error. Of a table, Pebble may have it;
+// else op is tried again until the disk is not full. It does not return another error.
 func (d *diskFS) persist(name string, err error, op func() error) error {
-	if !isDiskFull(err) {
+	switch {
+	case err == nil:
+		return nil
+	case isTable(name):
+		if isDiskFull(err) {
+			d.raise()
+			d.sleep(fullPause)
+		} else {
+			time.Sleep(errorPause)
+		}
 		return err
-	}
-	d.raise()
-	if isTable(name) && !d.opening.Load() {
-		d.sleep(fullPause)
-		return err
-	}
-	d.giveBallast()
-	for {
-		if err = op(); !isDiskFull(err) || d.opening.Load() || !d.sleep(fullPoll) {
-			return err
+	case isDiskFull(err):
+		d.raise()
+		d.giveBallast()
+		for err = op(); isDiskFull(err) && !d.opening.Load(); err = op() {
+			d.sleep(fullPoll)
 		}
 	}
+	if err != nil {
+		d.fail(fmt.Errorf("writing %q: %w", name, err))
+		select {}
+	}
+	return nil
 }
 
-// sleep waits, shorter if there is room again; false says that the store closes.
-func (d *diskFS) sleep(t time.Duration) bool {
+// sleep waits, shorter if there is room again.
+func (d *diskFS) sleep(t time.Duration) {
 	d.mu.Lock()
 	cleared := d.mu.cleared
 	d.mu.Unlock()
 	timer := time.NewTimer(t)
 	defer timer.Stop()
 	select {
-	case <-d.closing:
-		return false
 	case <-cleared:
 	case <-timer.C:
 	}
-	return true
 }
 
 func (d *diskFS) file(name string, open func() (vfs.File, error)) (vfs.File, error) {
 	f, err := open()
-	if err != nil {
-		err = d.persist(name, err, func() (err error) {
-			f, err = open()
-			return err
-		})
-	}
-	if err != nil {
+	if err = d.persist(name, err, func() error {
+		f, err = open()
+		return err
+	}); err != nil {
 		return nil, err
 	}
 	return &diskFile{File: f, d: d, name: name}, nil
@@ -299,8 +317,8 @@ type diskFile struct {
 
 func (f *diskFile) Write(p []byte) (int, error) {
 	n, err := f.File.Write(p)
-	if err == nil || !isDiskFull(err) {
-		return n, err
+	if err == nil {
+		return n, nil
 	}
 	err = f.d.persist(f.name, err, func() error {
 		m, err := f.File.Write(p[n:])
@@ -312,8 +330,8 @@ func (f *diskFile) Write(p []byte) (int, error) {
 
 func (f *diskFile) WriteAt(p []byte, off int64) (int, error) {
 	n, err := f.File.WriteAt(p, off)
-	if err == nil || !isDiskFull(err) {
-		return n, err
+	if err == nil {
+		return n, nil
 	}
 	err = f.d.persist(f.name, err, func() error {
 		m, err := f.File.WriteAt(p[n:], off+int64(n))
@@ -321,6 +339,27 @@ func (f *diskFile) WriteAt(p []byte, off int64) (int, error) {
 		return err
 	})
 	return n, err
+}
+
+func (f *diskFile) Sync() error {
+	return f.d.persist(f.name, f.File.Sync(), f.File.Sync)
+}
+
+func (f *diskFile) SyncData() error {
+	return f.d.persist(f.name, f.File.SyncData(), f.File.SyncData)
+}
+
+func (f *diskFile) SyncTo(length int64) (full bool, err error) {
+	full, err = f.File.SyncTo(length)
+	if err != nil {
+		full = false
+		err = f.d.persist(f.name, err, f.File.Sync)
+	}
+	return full, err
+}
+
+func (f *diskFile) Close() error {
+	return f.d.persist(f.name, f.File.Close(), func() error { return nil })
 }
 
 // Preallocate is only a wish.

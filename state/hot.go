@@ -278,9 +278,12 @@ func (s *hotShard) unlink(slot uint32) {
 	s.table[slot] = hotSlot{}
 }
 
+// hotMoves bounds how many used entries one addition lets stay.
+const hotMoves = 32
+
 // reserve makes room for size bytes in one piece and returns where.
 func (s *hotShard) reserve(size int) int {
-	for {
+	for moves := 0; ; {
 		if s.used == 0 {
 			s.first, s.next = 0, 0
 		}
@@ -297,7 +300,9 @@ func (s *hotShard) reserve(size int) int {
 		if s.first-s.next >= size {
 			return s.take(size)
 		}
-		s.evict()
+		if s.evict(moves < hotMoves) {
+			moves++
+		}
 	}
 }
 
@@ -318,9 +323,9 @@ func (s *hotShard) pad(n int) {
 	s.next += n
 }
 
-// evict drops the oldest entry. One that was used goes on as the newest
-// instead: it is copied out of the way first, since its place is what makes room for it.
-func (s *hotShard) evict() {
+// evict takes the oldest entry out. One that was used becomes the newest
+// instead, if it may: it moves down into the gap behind the newest, which its own place widens.
+func (s *hotShard) evict(mayStay bool) (stayed bool) {
 	off := s.first
 	e := s.at(off)
 	s.first += len(e)
@@ -329,21 +334,22 @@ func (s *hotShard) evict() {
 		s.first = 0
 	}
 	if len(e) < hotStart {
-		return
+		return false
 	}
 	v := binary.LittleEndian.Uint32(e[hotVal:])
 	if v == hotDead {
-		return
+		return false
 	}
 	slot := s.slotOf(binary.LittleEndian.Uint32(e[hotHash:]), off)
-	if v&hotUsed == 0 || s.first == 0 || s.next > off {
+	if v&hotUsed == 0 || !mayStay {
 		s.unlink(slot)
-		return
+		return false
 	}
 	binary.LittleEndian.PutUint32(e[hotVal:], v&^hotUsed)
 	to := s.take(len(e))
 	copy(s.ring[to:], e)
 	s.table[slot].place = uint32(to/8) + 1
+	return true
 }
 
 func (s *hotShard) slotOf(hash uint32, off int) uint32 {

@@ -283,6 +283,23 @@ func writeFormat(fsys vfs.FS, dir, path string) error {
 	return syncDir(fsys, dir)
 }
 
+// mkdirAll makes a directory, with those above it that are missing, last a crash.
+func mkdirAll(fsys vfs.FS, dir string) error {
+	if _, err := fsys.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	parent := fsys.PathDir(dir)
+	if parent != dir {
+		if err := mkdirAll(fsys, parent); err != nil {
+			return err
+		}
+	}
+	if err := fsys.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	return syncDir(fsys, parent)
+}
+
 func syncDir(fsys vfs.FS, dir string) error {
 	d, err := fsys.OpenDir(dir)
 	if err != nil {

@@ -190,13 +190,18 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 		ch <- prometheus.NewInvalidMetric(arrangementDesc, err)
 		return
 	}
+	type part struct{ state, name string }
+	sums := make(map[part]uint64) // several states may share a label
 	for _, st := range states {
-		name := c.label(st.Fingerprint)
-		if name == "" {
+		label := c.label(st.Fingerprint)
+		if label == "" {
 			continue
 		}
 		for _, p := range st.Parts {
-			ch <- prometheus.MustNewConstMetric(arrangementDesc, prometheus.GaugeValue, float64(p.Bytes), name, p.Name)
+			sums[part{label, p.Name}] += p.Bytes
 		}
+	}
+	for p, n := range sums {
+		ch <- prometheus.MustNewConstMetric(arrangementDesc, prometheus.GaugeValue, float64(n), p.state, p.name)
 	}
 }

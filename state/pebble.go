@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"sync/atomic"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/bloom"
@@ -53,6 +54,7 @@ func (s *Store) pebbleOptions() *pebble.Options {
 		CompactionConcurrencyRange:  func() (int, int) { return 1, 2 },
 		EventListener:               s.events.listener(s),
 	}
+	o.FlushDelayDeleteRange = 10 * time.Second // dropped states give their space back
 	for i := range o.Levels {
 		l := &o.Levels[i]
 		l.BlockSize = 8 << 10
@@ -74,13 +76,16 @@ type events struct {
 	backgroundErrors atomic.Int64
 	corruptions      atomic.Int64
 	writeStalls      atomic.Int64
+	logged           atomic.Int64 // the second of the last background error logged
 }
 
 func (e *events) listener(s *Store) *pebble.EventListener {
 	return &pebble.EventListener{
 		BackgroundError: func(err error) {
 			e.backgroundErrors.Add(1)
-			s.log.Error("background write failed, it is tried again", "dir", s.dir, "error", err)
+			if now, last := time.Now().Unix(), e.logged.Load(); now != last && e.logged.CompareAndSwap(last, now) {
+				s.log.Error("background write failed, it is tried again", "dir", s.dir, "error", err)
+			}
 		},
 		DataCorruption: func(info pebble.DataCorruptionInfo) {
 			e.corruptions.Add(1)
@@ -102,6 +107,9 @@ func (s *Store) classify(err error) error {
 	case isDiskFull(err):
 		return pgerr.Newf(pgerr.DiskFull, "no space left for state in %q: %w", s.dir, err)
 	case pebble.IsCorruptionError(err):
+		if info := pebble.ExtractDataCorruptionInfo(err); info != nil {
+			return &pgerr.Error{Code: pgerr.DataCorrupted, Message: fmt.Sprintf("file %q is damaged: %v", info.Path, info.Details), Cause: err}
+		}
 		return pgerr.Newf(pgerr.DataCorrupted, "state in %q is damaged: %w", s.dir, err)
 	case errors.Is(err, fs.ErrPermission):
 		return pgerr.Newf(pgerr.InsufficientPrivilege, "%w", err)
@@ -109,11 +117,8 @@ func (s *Store) classify(err error) error {
 	return pgerr.Newf(pgerr.IOError, "%w", err)
 }
 
-// readError says what was being read and names a damaged file.
+// readError says what was being read.
 func (s *Store) readError(what string, err error) error {
-	if info := pebble.ExtractDataCorruptionInfo(err); info != nil {
-		return pgerr.Newf(pgerr.DataCorrupted, "file %q with state of %s is damaged: %w", info.Path, what, err)
-	}
 	return fmt.Errorf("reading state of %s: %w", what, s.classify(err))
 }
 

@@ -95,7 +95,7 @@ func Open(opts Options) (*Store, error) {
 	if opts.BallastBytes == 0 {
 		opts.BallastBytes = 8 << 20
 	}
-	s.fs = newDiskFS(opts.FS, opts.Dir, opts.MinFreeBytes, opts.BallastBytes, s.log)
+	s.fs = newDiskFS(opts.FS, opts.Dir, opts.MinFreeBytes, opts.BallastBytes, s.log, s.fail)
 	if err := s.open(); err != nil {
 		if s.lock != nil && s.Err() == nil {
 			err = errors.Join(err, s.lock.Close())
@@ -106,8 +106,8 @@ func Open(opts Options) (*Store, error) {
 }
 
 func (s *Store) open() (err error) {
-	fs := s.fs
-	if err := fs.MkdirAll(s.dir, 0o700); err != nil {
+	fs := s.fs.FS // Pebble's files alone are worth waiting for
+	if err := mkdirAll(fs, s.dir); err != nil {
 		return err
 	}
 	if s.lock, err = fs.Lock(fs.PathJoin(s.dir, lockName)); err != nil {
@@ -119,7 +119,10 @@ func (s *Store) open() (err error) {
 	if err := fs.RemoveAll(fs.PathJoin(s.dir, bulkName)); err != nil {
 		return err
 	}
-	if err := fs.MkdirAll(fs.PathJoin(s.dir, bulkName), 0o700); err != nil {
+	if err := mkdirAll(fs, fs.PathJoin(s.dir, bulkName)); err != nil {
+		return err
+	}
+	if err := s.fs.ready(); err != nil {
 		return err
 	}
 	s.cache = pebble.NewCache(s.sizes.cache)
@@ -139,7 +142,7 @@ func (s *Store) open() (err error) {
 	s.hot = newHotCache(s.sizes.hot)
 	s.lastNumber = names.next - 1
 	s.publish(cp, names)
-	fs.opened()
+	s.fs.opened()
 	go s.applier()
 	return nil
 }
@@ -164,11 +167,13 @@ func (s *Store) Close() error {
 	}
 	s.closed = true
 	close(s.stopped)
-	if err := s.guardRoom(s.db.Close); err != nil {
+	err := s.guardRoom(func() error {
+		return errors.Join(s.db.Close(), s.lock.Close())
+	})
+	if err != nil {
 		return fmt.Errorf("closing state in %q: %w", s.dir, s.classify(err))
 	}
-	s.fs.close()
-	return s.lock.Close()
+	return nil
 }
 
 // Checkpoint is that of the last commit.

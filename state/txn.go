@@ -153,6 +153,7 @@ func (t *Txn) Commit(cp *Checkpoint) error {
 	}
 	t.closeIters()
 	if t.batch.Empty() {
+		t.reset()
 		return nil
 	}
 
