@@ -5,8 +5,11 @@ package connectors
 import (
 	"context"
 	"fmt"
+	"strconv"
+	"strings"
 	"time"
 
+	"github.com/helios-sql/helios-sql/sql/pgerr"
 	"github.com/helios-sql/helios-sql/sql/types"
 	"github.com/helios-sql/helios-sql/sql/zset"
 )
@@ -105,4 +108,15 @@ type Source interface {
 	// Lag is the distance to the server: bytes of log behind, and how old the
 	// last delivered commit was when it arrived.
 	Lag() (bytes int64, age time.Duration)
+}
+
+// ParseLSN reads PostgreSQL's notation; 22P02 if it is not that.
+func ParseLSN(s string) (LSN, error) {
+	hi, lo, ok := strings.Cut(s, "/")
+	h, err1 := strconv.ParseUint(hi, 16, 32)
+	l, err2 := strconv.ParseUint(lo, 16, 32)
+	if !ok || err1 != nil || err2 != nil {
+		return 0, pgerr.Newf(pgerr.InvalidTextRepresentation, "invalid input syntax for type pg_lsn: %q", s)
+	}
+	return LSN(h<<32 | l), nil
 }

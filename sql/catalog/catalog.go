@@ -39,12 +39,14 @@ type Relation struct {
 	Defaults []string `json:",omitempty"`
 	// Key are the columns of the primary key, or a materialized view's unique key. Empty: none.
 	Key []int `json:",omitempty"`
-	// Query is a view's text; SearchPath and the rest of what its binding depended on.
+	// Query is a view's text.
 	Query string `json:",omitempty"`
 	// ColumnNames are those given in CREATE VIEW v (…).
 	ColumnNames []string `json:",omitempty"`
 	// Deps are the relations that a view reads.
 	Deps []ID `json:",omitempty"`
+	// SearchPath is what the names in Query were resolved with.
+	SearchPath []string `json:",omitempty"`
 	// Source is the source of a captured table, and Upstream its names there.
 	Source         ID     `json:",omitempty"`
 	UpstreamSchema string `json:",omitempty"`
