@@ -1,0 +1,382 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/helios-sql/helios-sql/connectors"
+	"github.com/helios-sql/helios-sql/sql/catalog"
+	"github.com/helios-sql/helios-sql/sql/exec/op"
+	"github.com/helios-sql/helios-sql/sql/pgerr"
+	"github.com/helios-sql/helios-sql/sql/planner/physical"
+	"github.com/helios-sql/helios-sql/state"
+)
+
+// A sourceRunner runs one source and is its sink: what the source delivers
+// goes into the tick loop's queue, a snapshot straight into the base tables.
+type sourceRunner struct {
+	engine *Engine
+	id     catalog.ID
+	name   string
+	cancel context.CancelFunc
+	ended  chan struct{}
+
+	stopped atomic.Bool // definite error: what still waits in the queue is dropped
+
+	source connectors.Source
+
+	tables  atomic.Pointer[[]catalog.ID] // relation of each of the source's tables; 0: none
+	loaders []*loader
+
+	mu struct {
+		sync.Mutex
+		state        string
+		err          error
+		since        time.Time
+		snapshotRows int64
+	}
+	transactions, changes atomic.Int64
+	lastCommit            atomic.Int64 // µs
+}
+
+// startSource starts a source's goroutine.
+func (e *Engine) startSource(src *catalog.Source) {
+	if src.Dropping {
+		e.goDrop(src)
+		return
+	}
+	ctx, cancel := context.WithCancel(e.ctx())
+	r := &sourceRunner{engine: e, id: src.ID, name: src.Name, cancel: cancel, ended: make(chan struct{})}
+	r.setStatus("starting", nil)
+	e.sources.Lock()
+	e.sources.byID[src.ID] = r
+	e.sources.Unlock()
+	e.goRun(func(context.Context) {
+		defer close(r.ended)
+		if err := r.run(ctx, src); err != nil && ctx.Err() == nil {
+			r.fail(err)
+		}
+	})
+}
+
+// stopSource ends a source's goroutine and waits for it.
+func (e *Engine) stopSource(id catalog.ID) {
+	e.sources.Lock()
+	r := e.sources.byID[id]
+	delete(e.sources.byID, id)
+	e.sources.Unlock()
+	if r == nil {
+		return
+	}
+	r.stopped.Store(true)
+	r.cancel()
+	<-r.ended
+}
+
+func (e *Engine) sourceRunner(id catalog.ID) *sourceRunner {
+	e.sources.Lock()
+	defer e.sources.Unlock()
+	return e.sources.byID[id]
+}
+
+// confirm tells a source what is durable.
+func (e *Engine) confirm(id catalog.ID, p connectors.Position) {
+	if r := e.sourceRunner(id); r != nil {
+		r.mu.Lock()
+		src := r.source
+		r.mu.Unlock()
+		if src != nil {
+			src.Confirm(p)
+		}
+	}
+}
+
+// definition reads a source's definition from the catalog.
+func definition(src *catalog.Source) (*connectors.Definition, error) {
+	var def connectors.Definition
+	if err := json.Unmarshal(src.Config, &def); err != nil {
+		return nil, fmt.Errorf("reading the definition of source %q: %w", src.Name, err)
+	}
+	return &def, nil
+}
+
+// run delivers until ctx ends or a definite error.
+func (r *sourceRunner) run(ctx context.Context, src *catalog.Source) error {
+	connector := r.engine.opts.Connectors[src.Connector]
+	if connector == nil {
+		return pgerr.Newf(pgerr.FeatureNotSupported, "connector %q is not supported", src.Connector)
+	}
+	def, err := definition(src)
+	if err != nil {
+		return err
+	}
+	source, err := connector.Open(def)
+	if err != nil {
+		return err
+	}
+	r.mu.Lock()
+	r.source = source
+	r.mu.Unlock()
+	var start *connectors.Position
+	if src.Snapshotted {
+		v := r.engine.ticker.committed.Load()
+		for _, p := range v.positions {
+			if p.source == r.id {
+				start = &p.position
+			}
+		}
+	}
+	return source.Run(ctx, start, r)
+}
+
+// fail stops the source with a definite error.
+func (r *sourceRunner) fail(err error) {
+	r.stopped.Store(true)
+	r.cancel()
+	r.setStatus("failed", err)
+	r.engine.log.Error("source failed", "source", r.name, "error", err)
+}
+
+func (r *sourceRunner) setStatus(state string, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.mu.state == "failed" && r.stopped.Load() {
+		return
+	}
+	r.mu.state, r.mu.err, r.mu.since = state, err, time.Now()
+}
+
+// relation gives the relation of a source's table.
+func (r *sourceRunner) relation(table int) (catalog.ID, bool) {
+	ids := r.tables.Load()
+	if ids == nil || table >= len(*ids) || (*ids)[table] == 0 {
+		return 0, false
+	}
+	return (*ids)[table], true
+}
+
+// Tables finds the relations of the announced tables.
+func (r *sourceRunner) Tables(ctx context.Context, tables []connectors.Table) error {
+	cat := r.engine.Catalog()
+	ids := make([]catalog.ID, len(tables))
+	for i, t := range tables {
+		for _, rel := range cat.Relations() {
+			if rel.Source == r.id && rel.UpstreamSchema == t.Schema && rel.UpstreamName == t.Name && rel.Error == nil {
+				ids[i] = rel.ID
+			}
+		}
+	}
+	r.tables.Store(&ids)
+	return nil
+}
+
+// Status keeps the source's state for helios.sources.
+func (r *sourceRunner) Status(state string, err error) {
+	r.setStatus(state, err)
+	if err != nil {
+		r.engine.log.Warn("source", "source", r.name, "state", state, "error", err)
+	} else {
+		r.engine.log.Info("source", "source", r.name, "state", state)
+	}
+}
+
+// TableError stops one table: it and the views over it report the error.
+func (r *sourceRunner) TableError(table int, cause error) {
+	id, ok := r.relation(table)
+	if !ok {
+		return
+	}
+	ids := append([]catalog.ID(nil), *r.tables.Load()...)
+	ids[table] = 0
+	r.tables.Store(&ids)
+	e := r.engine
+	err := e.ticker.do(e.ctx(), func() error {
+		rel := *e.ticker.cat.Relation(id)
+		f := pgerr.Flatten(cause)
+		rel.Error = &catalog.RelationError{Code: string(f.Code), Message: f.Message, Hint: f.Hint}
+		cat, err := e.ticker.cat.WithRelation(&rel)
+		if err != nil {
+			return err
+		}
+		return e.ticker.commitCatalog(cat)
+	})
+	e.log.Error("table stopped", "source", r.name, "relation", id, "error", cause, "recorded", err == nil)
+}
+
+// Commit queues a transaction; it blocks while the queue is full.
+func (r *sourceRunner) Commit(ctx context.Context, t *connectors.Txn) error {
+	r.transactions.Add(1)
+	r.changes.Add(int64(t.Rows))
+	r.lastCommit.Store(t.CommitTime.UnixMicro())
+	return r.enqueue(ctx, input{src: r, txn: t})
+}
+
+// Progress queues the news that nothing happened up to the LSN.
+func (r *sourceRunner) Progress(ctx context.Context, at connectors.LSN) error {
+	return r.enqueue(ctx, input{src: r, at: at})
+}
+
+func (r *sourceRunner) enqueue(ctx context.Context, in input) error {
+	select {
+	case r.engine.ticker.queue <- in:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// SnapshotBegin voids what an unfinished snapshot has loaded.
+func (r *sourceRunner) SnapshotBegin(ctx context.Context) error {
+	e, ids := r.engine, *r.tables.Load()
+	r.abortLoaders()
+	err := e.ticker.do(ctx, func() error {
+		for _, id := range ids {
+			e.ticker.txn.DropState(physical.RelationFingerprint(uint32(id)))
+		}
+		return e.ticker.commit(ctx, false)
+	})
+	if err != nil {
+		return err
+	}
+	r.loaders = make([]*loader, len(ids))
+	cat := e.Catalog()
+	for i, id := range ids {
+		if rel := cat.Relation(id); rel != nil {
+			if r.loaders[i], err = newLoader(e.store, rel); err != nil {
+				return err
+			}
+		}
+	}
+	r.mu.Lock()
+	r.mu.snapshotRows = 0
+	r.mu.Unlock()
+	return nil
+}
+
+func (r *sourceRunner) abortLoaders() {
+	for _, l := range r.loaders {
+		if l != nil {
+			l.abort()
+		}
+	}
+	r.loaders = nil
+}
+
+// SnapshotChunk loads rows into a base table. Safe for concurrent use.
+func (r *sourceRunner) SnapshotChunk(_ context.Context, c connectors.SnapshotChunk) error {
+	l := r.loaders[c.Table]
+	if l == nil {
+		return nil
+	}
+	r.mu.Lock()
+	r.mu.snapshotRows += int64(c.Rows.Len())
+	r.mu.Unlock()
+	return l.add(c)
+}
+
+// SnapshotEnd finishes the base tables and publishes them all at once.
+func (r *sourceRunner) SnapshotEnd(ctx context.Context, at connectors.Position) error {
+	var g errgroup.Group
+	for _, l := range r.loaders {
+		if l != nil {
+			g.Go(l.finish)
+		}
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	r.loaders = nil
+	e, t := r.engine, r.engine.ticker
+	err := t.do(ctx, func() error {
+		src := *t.cat.Source(r.id)
+		src.Snapshotted = true
+		cat, err := t.cat.WithSource(&src)
+		if err != nil {
+			return err
+		}
+		for _, id := range *r.tables.Load() {
+			if rel := t.cat.Relation(id); rel != nil {
+				if err := t.addTable(rel); err != nil {
+					return err
+				}
+			}
+		}
+		t.setPosition(r.id, at)
+		return t.commitCatalog(cat)
+	})
+	if err != nil {
+		return err
+	}
+	e.log.Info("snapshot published", "source", r.name, "lsn", at.LSN)
+	return t.syncTo(t.committed.Load().tick)
+}
+
+// A loader fills one base table with a snapshot: sorted runs that are
+// ingested where the table has a key, counted rows where it has none.
+type loader struct {
+	mu   sync.Mutex
+	rel  *catalog.Relation
+	enc  *op.BaseEncoder
+	bulk *state.Bulk // keyed tables
+
+	txn *state.Txn // tables without a key
+	arr op.Arrangement
+}
+
+func newLoader(store *state.Store, rel *catalog.Relation) (*loader, error) {
+	l := &loader{rel: rel, enc: op.NewBaseEncoder(rel.Columns.Types(), rel.Key)}
+	fp := physical.RelationFingerprint(uint32(rel.ID))
+	if len(rel.Key) > 0 {
+		b, err := store.NewBulk(fp, "rows")
+		l.bulk = b
+		return l, err
+	}
+	l.txn = store.NewTxn()
+	arr, err := l.txn.Open(fp, "rows")
+	l.arr = arr
+	return l, err
+}
+
+func (l *loader) add(c connectors.SnapshotChunk) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.bulk != nil {
+		for i := range c.Rows.Len() {
+			key, value := l.enc.Encode(c.Rows.Row(i))
+			if err := l.bulk.Add(key, value); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	c.Rows.Canonical()
+	for i := range c.Rows.Len() {
+		if err := op.AddCount(l.arr, c.Rows.Row(i), c.Rows.Weight(i)); err != nil {
+			return err
+		}
+	}
+	return l.txn.Commit(nil)
+}
+
+func (l *loader) finish() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.bulk != nil {
+		return l.bulk.Finish()
+	}
+	return nil
+}
+
+func (l *loader) abort() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.bulk != nil {
+		l.bulk.Abort()
+	}
+}
