@@ -46,6 +46,7 @@ func (Connector) Create(ctx context.Context, spec connectors.Spec) (*connectors.
 	for _, t := range d.Tables {
 		def.As = append(def.As, as[TableSpec{Schema: t.Schema, Name: t.Name}.String()])
 	}
+	def.CheckpointMicros = cfg.CheckpointInterval.Microseconds()
 	cfg = d.Pinned(cfg)
 	if def.Config, err = json.Marshal(cfg); err != nil {
 		return nil, fmt.Errorf("encoding the source's configuration: %w", err)

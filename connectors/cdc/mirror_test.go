@@ -262,7 +262,7 @@ type capture struct {
 	done   chan error
 }
 
-func config(srv *pgtest.Server, db string, tables ...string) Config {
+func testConfig(srv *pgtest.Server, db string, tables ...string) Config {
 	cfg := Config{ConnectionString: srv.DSN(db), SlotName: "slot_" + db, PublicationName: "pub_" + db,
 		PollInterval: 5 * time.Millisecond, CheckpointInterval: 20 * time.Millisecond}
 	for _, t := range tables {

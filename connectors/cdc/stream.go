@@ -101,7 +101,7 @@ func (s *stream) receive(ctx context.Context) error {
 			}
 		case 'E':
 			return asPgerr(serverError(body), "reading from the replication slot")
-		case 'c':
+		case 'c', 'C', 'Z': // a server that shuts down ends the command
 			return &lostError{errors.New("the server ended replication")}
 		case 'N', 'S':
 		default:
