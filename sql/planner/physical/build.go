@@ -199,7 +199,7 @@ func (b *Builder) newMap(in Node, preds, exprs []scalar.Expr, names []string, kn
 		switch {
 		case m.Exprs == nil:
 			in, preds = m.Input, slices.Concat(m.Preds, preds)
-		case rel.CanInline(slices.Concat(preds, exprs), m.Exprs) && (exprs != nil || len(preds) == 0 || rel.CanInline(slices.Concat(preds, m.Exprs), m.Exprs)) && !anyVolatile(m.Exprs):
+		case rel.CanInline(slices.Concat(preds, exprs), m.Exprs) && (exprs != nil || len(preds) == 0 || rel.CanInline(slices.Concat(preds, columns(m.Out)), m.Exprs)) && !anyVolatile(m.Exprs):
 			sub := func(e scalar.Expr) scalar.Expr { return rel.Substitute(e, m.Exprs) }
 			in, preds = m.Input, slices.Concat(m.Preds, rel.Map(preds, sub))
 			if exprs == nil {
@@ -233,6 +233,15 @@ func (b *Builder) newMap(in Node, preds, exprs []scalar.Expr, names []string, kn
 		keys = keys.Add(k)
 	}
 	return b.intern(m, keys)
+}
+
+// columns gives the columns of rows of types ts.
+func columns(ts []types.Type) []scalar.Expr {
+	exprs := make([]scalar.Expr, len(ts))
+	for i, t := range ts {
+		exprs[i] = &scalar.Column{Index: i, Typ: t}
+	}
+	return exprs
 }
 
 // learn adds keys that are known of a node.
