@@ -51,9 +51,7 @@ func newPlanning(q *binder.Query, mode Mode) (*planning, error) {
 		if q.Limit != nil || q.Offset != nil {
 			return nil, pgerr.Unsupported(0, "LIMIT in a materialized view")
 		}
-		if q.Visible < width {
-			p.root = columns(q.Root, q.Visible, nil)
-		}
+		p.root = q.ViewRoot()
 		return p, nil
 	}
 	if len(q.Order) == 0 && q.Limit == nil && q.Offset == nil && q.Visible == width {

@@ -12,7 +12,7 @@ import (
 type Keys [][]int
 
 // maxKeys bounds how many keys are remembered.
-const maxKeys = 6
+const maxKeys = 12
 
 // Add adds a key, unless one that it contains is known.
 func (ks Keys) Add(key []int) Keys {
@@ -105,6 +105,29 @@ func JoinKeys(kind rel.JoinKind, l, r Keys, nl int, lkey, rkey []int, full bool)
 	for _, a := range l {
 		for _, b := range r {
 			out = out.Add(append(slices.Clone(a), shifted(b, nl)...))
+		}
+	}
+	// A column may stand for the one that it equals. In a left join the left one may stand for the
+	// right one: its keys contain a left key, and rows of one left row are all matched or one.
+	for i := range lkey {
+		if kind == rel.Inner || kind == rel.Left {
+			out = out.replaced(rkey[i]+nl, lkey[i])
+		}
+		if kind == rel.Inner {
+			out = out.replaced(lkey[i], rkey[i]+nl)
+		}
+	}
+	return out
+}
+
+// replaced adds keys with one column in place of another.
+func (ks Keys) replaced(from, to int) Keys {
+	out := ks
+	for _, k := range ks {
+		if i := slices.Index(k, from); i >= 0 {
+			k = slices.Clone(k)
+			k[i] = to
+			out = out.Add(k)
 		}
 	}
 	return out

@@ -15,6 +15,7 @@ var filterRules = []Rule{
 	{"EmptyFilter", emptyFilter},
 	{"PushFilterIntoProject", pushFilterIntoProject},
 	{"SimplifyOuterJoin", simplifyOuterJoinBelowFilter},
+	{"LeftJoinToAnti", leftJoinToAnti},
 	{"PushFilterIntoJoin", pushFilterIntoJoin},
 	{"PushFilterIntoGroupBy", pushFilterIntoGroupBy},
 	{"PushFilterIntoDistinct", pushFilterIntoDistinct},
@@ -97,6 +98,29 @@ func pushFilterIntoJoin(_ *normalizer, n rel.Node) rel.Node {
 		return nil
 	}
 	return filter(&rel.Join{Kind: j.Kind, L: filter(j.L, l), R: filter(j.R, r), On: slices.Concat(j.On, on)}, keep)
+}
+
+// leftJoinToAnti: where a column of the right side that is never NULL must be
+// NULL, only rows without a match are left.
+func leftJoinToAnti(z *normalizer, n rel.Node) rel.Node {
+	f := n.(*rel.Filter)
+	j, ok := f.Input.(*rel.Join)
+	if !ok || j.Kind != rel.Left {
+		return nil
+	}
+	nl := len(j.L.Schema())
+	right := z.memo.Props(j.R).NotNull
+	for i, p := range f.Preds {
+		is, ok := p.(*scalar.IsNull)
+		if !ok || is.Neg {
+			continue
+		}
+		if c, ok := is.X.(*scalar.Column); ok && c.Index >= nl && right[c.Index-nl] {
+			anti := nullExtended(&rel.Join{Kind: rel.Anti, L: j.L, R: j.R, On: j.On}, nil, j.R.Schema())
+			return filter(anti, slices.Delete(slices.Clone(f.Preds), i, i+1))
+		}
+	}
+	return nil
 }
 
 // pushFilterIntoGroupBy moves predicates on grouping keys below the grouping.

@@ -105,23 +105,41 @@ func emptyJoin(_ *normalizer, n rel.Node) rel.Node {
 	return nil
 }
 
-// dropUnitJoin drops a cross join with the one row of no columns.
+// dropUnitJoin turns an inner join with one constant row into a projection.
 func dropUnitJoin(_ *normalizer, n rel.Node) rel.Node {
 	j := n.(*rel.Join)
 	if j.Kind != rel.Inner {
 		return nil
 	}
-	unit := func(n rel.Node) bool {
-		v, ok := n.(*rel.Values)
-		return ok && len(v.Rows) == 1 && len(v.Cols) == 0
+	s := j.Schema()
+	nl := len(j.L.Schema())
+	p := &rel.Project{}
+	if row, ok := oneRow(j.R); ok {
+		p.Input, p.Exprs = j.L, append(rel.ColumnExprs(s, 0, nl), row...)
+	} else if row, ok := oneRow(j.L); ok {
+		p.Input, p.Exprs = j.R, append(slices.Clone(row), rel.ColumnExprs(s[nl:], 0, len(s)-nl)...)
+	} else {
+		return nil
 	}
-	switch {
-	case unit(j.R):
-		return filter(j.L, j.On)
-	case unit(j.L):
-		return filter(j.R, j.On)
+	for _, c := range s {
+		p.Names = append(p.Names, c.Name)
 	}
-	return nil
+	p.Input = filter(p.Input, rel.Map(j.On, func(e scalar.Expr) scalar.Expr { return rel.Substitute(e, p.Exprs) }))
+	return p
+}
+
+// oneRow gives the row of a VALUES of one row of constants and parameters.
+func oneRow(n rel.Node) ([]scalar.Expr, bool) {
+	v, ok := n.(*rel.Values)
+	if !ok || len(v.Rows) != 1 {
+		return nil, false
+	}
+	for _, e := range v.Rows[0] {
+		if _, isParam := e.(*scalar.Param); !isParam && !isConst(e) {
+			return nil, false
+		}
+	}
+	return v.Rows[0], true
 }
 
 // hoistProject moves a projection that only picks columns above a join, so that

@@ -121,7 +121,7 @@ func splitJoin(j *rel.Join) rel.Node {
 	for _, errs := range []bool{false, true} {
 		for i, p := range j.On {
 			a, b, ok := equi(p)
-			if !ok || volatile(p) || movable(a) && movable(b) == errs {
+			if !ok || volatile(p) || (movable(a) && movable(b)) == errs {
 				continue
 			}
 			if over(b, tree{cols: span(0, nl)}) {
