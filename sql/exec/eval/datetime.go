@@ -2,8 +2,6 @@ package eval
 
 import (
 	"math"
-	"strings"
-	"sync"
 	"time"
 
 	"github.com/helios-sql/helios-sql/sql/pgerr"
@@ -421,21 +419,4 @@ func justifyHours(v types.IntervalValue) types.IntervalValue {
 		v.Days++
 	}
 	return v
-}
-
-// zones caches the time zones that were loaded by name.
-var zones sync.Map // lower-case name → *time.Location
-
-// loadZone finds a time zone by the name or abbreviation of SQL's AT TIME ZONE.
-func loadZone(name []byte) (*time.Location, error) {
-	key := strings.ToLower(string(name))
-	if z, ok := zones.Load(key); ok {
-		return z.(*time.Location), nil
-	}
-	z := findZone(string(name))
-	if z == nil {
-		return nil, pgerr.Newf(pgerr.InvalidParameterValue, "time zone \"%s\" not recognized", name)
-	}
-	zones.Store(key, z)
-	return z, nil
 }

@@ -35,6 +35,8 @@ type Frame struct {
 	ends   []int32      // where their values end
 	buf    []byte       // arena of results
 	stack  []types.Datum
+	// compiled regular expressions whose patterns are not constants
+	regexps map[regexpKey]*pattern
 }
 
 // NewFrame makes a frame; a nil context is an empty one in UTC.
