@@ -73,7 +73,7 @@ func (d *diskFS) Unwrap() vfs.FS { return d.FS }
 
 // ready refuses to begin on a full disk, after giving up the ballast for it.
 func (d *diskFS) ready() error {
-	name := d.FS.PathJoin(d.dir, ballastName+".tmp")
+	name := d.FS.PathJoin(d.dir, ballastName+formatTemp)
 	if d.probe(name) {
 		return nil
 	}

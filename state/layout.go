@@ -26,6 +26,7 @@ const (
 	dbName      = "db"
 	bulkName    = "bulk"
 
+	formatTemp    = ".tmp" // suffix of files that are not yet what they shall be
 	formatMagic   = "helios-sql state format "
 	formatVersion = 1
 )
@@ -230,43 +231,57 @@ func (s *Store) recover() (*names, *Checkpoint, error) {
 	return n, cp, nil
 }
 
-// checkFormat lets only directories pass that are ours, or empty: those
-// become ours.
-func checkFormat(fsys vfs.FS, dir string) error {
+// checkFormat lets only directories pass that are ours, or empty. created
+// says that ours is still to be made: an empty directory, or one in which an
+// earlier try did not come to its end and which is emptied here. Then
+// writeFormat makes it ours, once all is in place: a database of which only a part
+// survived a crash is never taken for whole.
+func checkFormat(fsys vfs.FS, dir string) (created bool, err error) {
 	path := fsys.PathJoin(dir, formatName)
 	f, err := fsys.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		entries, err := fsys.List(dir)
-		if err != nil {
-			return err
-		}
-		for _, e := range entries {
-			if e != lockName && e != "lost+found" && e != formatName+".tmp" {
-				return pgerr.Newf(pgerr.ObjectNotInPrerequisite, "directory %q is not empty and holds no helios-sql state", dir)
-			}
-		}
-		return writeFormat(fsys, dir, path)
+		return true, prepareFormat(fsys, dir, path+formatTemp)
 	}
 	if err != nil {
-		return err
+		return false, err
 	}
 	text, err := io.ReadAll(io.LimitReader(f, 1024))
 	if err = errors.Join(err, f.Close()); err != nil {
-		return err
+		return false, err
 	}
 	number, ok := strings.CutPrefix(strings.TrimSpace(string(text)), formatMagic)
 	version, err := strconv.Atoi(number)
 	if !ok || err != nil {
-		return pgerr.Newf(pgerr.ObjectNotInPrerequisite, "file %q is not that of a helios-sql state directory", path)
+		return false, pgerr.Newf(pgerr.ObjectNotInPrerequisite, "file %q is not that of a helios-sql state directory", path)
 	}
 	if version != formatVersion {
-		return pgerr.Newf(pgerr.FeatureNotSupported, "state in %q has format %d, this version of helios-sql reads format %d", dir, version, formatVersion)
+		return false, pgerr.Newf(pgerr.FeatureNotSupported, "state in %q has format %d, this version of helios-sql reads format %d", dir, version, formatVersion)
 	}
-	return nil
+	return false, nil
 }
 
-func writeFormat(fsys vfs.FS, dir, path string) error {
-	f, err := fsys.Create(path+".tmp", vfs.WriteCategoryUnspecified)
+func prepareFormat(fsys vfs.FS, dir, temp string) error {
+	entries, err := fsys.List(dir)
+	if err != nil {
+		return err
+	}
+	begun := slices.Contains(entries, formatName+formatTemp)
+	for _, e := range entries {
+		switch e {
+		case lockName, "lost+found", formatName + formatTemp:
+		case dbName, bulkName, ballastName, ballastName + formatTemp:
+			if begun {
+				if err := fsys.RemoveAll(fsys.PathJoin(dir, e)); err != nil {
+					return err
+				}
+				continue
+			}
+			fallthrough
+		default:
+			return pgerr.Newf(pgerr.ObjectNotInPrerequisite, "directory %q is not empty and holds no helios-sql state", dir)
+		}
+	}
+	f, err := fsys.Create(temp, vfs.WriteCategoryUnspecified)
 	if err != nil {
 		return err
 	}
@@ -277,7 +292,12 @@ func writeFormat(fsys vfs.FS, dir, path string) error {
 	if err = errors.Join(err, f.Close()); err != nil {
 		return err
 	}
-	if err := fsys.Rename(path+".tmp", path); err != nil {
+	return syncDir(fsys, dir)
+}
+
+func writeFormat(fsys vfs.FS, dir string) error {
+	path := fsys.PathJoin(dir, formatName)
+	if err := fsys.Rename(path+formatTemp, path); err != nil {
 		return err
 	}
 	return syncDir(fsys, dir)

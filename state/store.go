@@ -8,8 +8,10 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -111,9 +113,13 @@ func (s *Store) open() (err error) {
 		return err
 	}
 	if s.lock, err = fs.Lock(fs.PathJoin(s.dir, lockName)); err != nil {
-		return pgerr.Newf(pgerr.ObjectInUse, "directory %q is in use by another process: %w", s.dir, err)
+		if errors.Is(err, syscall.EAGAIN) || strings.Contains(err.Error(), "lock held") {
+			err = pgerr.Newf(pgerr.ObjectInUse, "directory %q is in use by another process: %w", s.dir, err)
+		}
+		return err
 	}
-	if err := checkFormat(fs, s.dir); err != nil {
+	created, err := checkFormat(fs, s.dir)
+	if err != nil {
 		return err
 	}
 	if err := fs.RemoveAll(fs.PathJoin(s.dir, bulkName)); err != nil {
@@ -134,6 +140,11 @@ func (s *Store) open() (err error) {
 	})
 	if err != nil {
 		return err
+	}
+	if created {
+		if err := writeFormat(fs, s.dir); err != nil {
+			return errors.Join(err, s.db.Close())
+		}
 	}
 	names, cp, err := s.recover()
 	if err != nil {
