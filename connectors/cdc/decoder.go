@@ -75,12 +75,13 @@ type decoder struct {
 	}
 	spans, oldSpans []types.Span
 	scratch         []byte
-	note            func(msg string, t *tableState, column string) // a change worth a log line
+	note            func(msg string, t *tableState, name string) // a change worth a log line
+	verify          func(t *tableState) error                    // asks the server whether the columns are still the same ones
 }
 
 func newDecoder(tables []*tableState, sink changeSink) *decoder {
 	d := &decoder{sink: sink, tables: map[uint32]*tableState{}, relations: map[uint32]*relation{},
-		note: func(string, *tableState, string) {}}
+		note: func(string, *tableState, string) {}, verify: func(*tableState) error { return nil }}
 	for _, t := range tables {
 		d.tables[t.OID] = t
 	}

@@ -32,11 +32,13 @@ type Discovered struct {
 func (d *Discovered) Pinned(cfg Config) Config {
 	cfg.AllTables, cfg.Schemas, cfg.Tables, cfg.SystemID = false, nil, nil, d.SystemID
 	for _, t := range d.tables {
-		pin := &Pin{OID: t.OID, Columns: t.Columns, Key: t.Key}
-		for _, c := range t.columns {
-			pin.Attnums = append(pin.Attnums, c.attnum)
+		if t.spec.Pin == nil {
+			t.spec.Pin = &Pin{OID: t.OID, Columns: t.Columns, Key: t.Key}
+			for _, c := range t.columns {
+				t.spec.Pin.Attnums = append(t.spec.Pin.Attnums, c.attnum)
+			}
 		}
-		cfg.Tables = append(cfg.Tables, TableSpec{Schema: t.Schema, Name: t.Name, Columns: t.spec.Columns, Pin: pin})
+		cfg.Tables = append(cfg.Tables, t.spec)
 	}
 	return cfg
 }
@@ -296,7 +298,7 @@ func (d *Discovered) findColumns(ctx context.Context, conn *pgconn.PgConn) error
 			if t.failed == nil && slices.Contains(t.spec.Columns[:i], name) {
 				t.failed = pgerr.Newf(pgerr.DuplicateColumn, "column %q of table %s specified more than once", name, t.spec)
 			}
-			if t.failed == nil && !slices.ContainsFunc(t.columns, func(c column) bool { return c.name == name }) {
+			if t.failed == nil && t.spec.Pin == nil && !slices.ContainsFunc(t.columns, func(c column) bool { return c.name == name }) {
 				t.failed = pgerr.Newf(pgerr.UndefinedColumn, "column %q of table %s does not exist in the source", name, t.spec)
 			}
 		}
@@ -370,6 +372,23 @@ func (t *tableState) setKey(indkey string) {
 		t.failed = pgerr.Newf(pgerr.ObjectNotInPrerequisite, "the captured columns of table %s lack a column of its replica identity", t.spec).
 			WithHint("List all columns of the primary key or replica identity index, or run ALTER TABLE %s REPLICA IDENTITY FULL.", t.spec)
 	}
+}
+
+// verify asks the server whether the columns are still those of the pin.
+func (t *tableState) verify(ctx context.Context, conn *pgconn.PgConn) error {
+	rows, err := query(ctx, conn, fmt.Sprintf("SELECT attname, attnum FROM pg_attribute WHERE attrelid = %d AND attnum > 0 AND NOT attisdropped", t.OID))
+	if err != nil {
+		return &lostError{asPgerr(err, "looking up the columns of table "+t.spec.String())}
+	}
+	for i, c := range t.spec.Pin.Columns {
+		for _, r := range rows {
+			if r[0] == c.Name && r[1] != strconv.Itoa(int(t.spec.Pin.Attnums[i])) {
+				return pgerr.Newf(pgerr.UndefinedColumn, "column %q of table %s was dropped and added again upstream", c.Name, t.spec).
+					WithHint("Drop the source and create it again to capture the table with its new definition.")
+			}
+		}
+	}
+	return nil
 }
 
 // checkPin compares the table with what it was when the source was created.

@@ -380,7 +380,11 @@ func (c *capture) same() {
 			c.t.Fatal(err)
 		}
 		from := "ONLY " + quoteIdent(tab.Schema) + "." + quoteIdent(tab.Name)
-		if c.query("SELECT relkind FROM pg_class WHERE oid = " + fmt.Sprint(tab.OID))[0][0] == "p" {
+		kind := c.query("SELECT relkind FROM pg_class WHERE oid = " + fmt.Sprint(tab.OID))
+		if len(kind) == 0 {
+			continue
+		}
+		if kind[0][0] == "p" {
 			from = from[len("ONLY "):]
 		}
 		results, err := conn.Exec(context.Background(), "SELECT "+literals(tab.Columns, func(c types.Column) string { return quoteIdent(c.Name) })+" FROM "+from).ReadAll()

@@ -2,6 +2,7 @@ package cdc
 
 import (
 	"encoding/binary"
+	"errors"
 	"slices"
 
 	"github.com/helios-sql/helios-sql/sql/pgerr"
@@ -61,7 +62,16 @@ func (d *decoder) relation(body []byte) error {
 	if name != t.Name {
 		d.note("captured table was renamed upstream; it is followed by its OID", t, name)
 	}
-	if err := d.match(rel, cols, identity); err != nil {
+	err := d.match(rel, cols, identity)
+	if err == nil {
+		// A column that was dropped and added again may look the same here;
+		// the server's catalog tells, which is at least as new.
+		var lost *lostError
+		if err = d.verify(t); errors.As(err, &lost) {
+			return err
+		}
+	}
+	if err != nil {
 		d.fail(t, err)
 		rel.skip = true
 	}

@@ -97,6 +97,7 @@ func (s *Source) Metrics() Metrics {
 // A run is one call of Run: what lives through reconnections.
 type run struct {
 	*Source
+	cfg    Config // with the tables pinned, once they are known
 	sink   connectors.Sink
 	tables []*tableState
 	asm    *assembler
@@ -112,7 +113,7 @@ const (
 // Run delivers changes to the sink, from start on, until ctx ends or an error
 // that no retry mends.
 func (s *Source) Run(ctx context.Context, start *connectors.Position, sink connectors.Sink) error {
-	r := &run{Source: s, sink: sink}
+	r := &run{Source: s, cfg: s.cfg, sink: sink}
 	if start != nil {
 		s.Confirm(*start)
 		s.m.delivered.Store(uint64(start.LSN))
@@ -196,6 +197,7 @@ func (r *run) announce(ctx context.Context, found *Discovered, resumed bool) err
 		}
 	}
 	r.tables = found.tables
+	r.cfg = found.Pinned(r.cfg)
 	list := make([]connectors.Table, len(found.tables))
 	for i, t := range found.tables {
 		if t.failed != nil && !resumed {

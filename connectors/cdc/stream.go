@@ -11,6 +11,7 @@ import (
 
 	"github.com/helios-sql/helios-sql/connectors"
 	"github.com/helios-sql/helios-sql/sql/pgerr"
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // A stream is one replication session. One goroutine reads, decodes and
@@ -57,6 +58,20 @@ func (r *run) stream(ctx context.Context) error {
 	s.dec = newDecoder(r.tables, r.asm)
 	s.dec.note = func(msg string, t *tableState, name string) {
 		r.log.Info(msg, "table", t.spec.String(), "name", name)
+	}
+	var side *pgconn.PgConn
+	defer func() {
+		if side != nil {
+			side.Close(context.WithoutCancel(ctx))
+		}
+	}()
+	s.dec.verify = func(t *tableState) error {
+		if side == nil {
+			if side, err = connect(ctx, &r.cfg, false); err != nil {
+				return &lostError{err}
+			}
+		}
+		return t.verify(ctx, side)
 	}
 	sql := fmt.Sprintf("START_REPLICATION SLOT %s LOGICAL %s (proto_version '1', publication_names %s)",
 		r.cfg.SlotName, r.asm.at.LSN, quoteLiteral(quoteIdent(r.cfg.PublicationName)))
