@@ -25,11 +25,11 @@ func (b *Builder) join(n *rel.Join) (Node, error) {
 	ls, rs := directSource(n.L, lkey), directSource(n.R, rkey)
 	lkey, rkey = orderKeys(lkey, rkey, ls, rs)
 	outerL := n.Kind == rel.Full || n.Kind == rel.Left || n.Kind == rel.Anti
-	l, err := b.side(n.L, ls, lkey, n.Kind != rel.Full, !outerL)
+	l, err := b.side(n.L, ls, lkey, n.Kind != rel.Full && n.Kind != rel.Right, !outerL)
 	if err != nil {
 		return nil, err
 	}
-	r, err := b.side(n.R, rs, rkey, n.Kind == rel.Inner, n.Kind != rel.Full)
+	r, err := b.side(n.R, rs, rkey, n.Kind == rel.Inner, n.Kind != rel.Full && n.Kind != rel.Right)
 	if err != nil {
 		return nil, err
 	}
