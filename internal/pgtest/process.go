@@ -106,9 +106,14 @@ func FindBin() (string, error) {
 		}
 	}
 	for _, dir := range filepath.SplitList(os.Getenv("PATH")) {
-		if has(dir) {
-			return dir, nil
+		if !has(dir) {
+			continue
 		}
+		// A link leads to where all the programs are.
+		if real, err := filepath.EvalSymlinks(filepath.Join(dir, "postgres")); err == nil && has(filepath.Dir(real)) {
+			return filepath.Dir(real), nil
+		}
+		return dir, nil
 	}
 	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin")
 	best, bestVersion := "", -1
