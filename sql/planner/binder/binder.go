@@ -43,6 +43,10 @@ type Binder struct {
 	// at is where an expression stands: the leftmost position of its parts, as
 	// PostgreSQL reports it. Keyed by identity; 0 when unknown.
 	at map[scalar.Expr]int
+	// open are parameters that were used before their type was known, where
+	// nothing said it; opaque are expressions that are not plain columns although they look so.
+	open   []*scalar.Param
+	opaque map[scalar.Expr]bool
 	// views are the plain views being expanded, and depth the nesting of expressions and queries.
 	views []catalog.ID
 	depth int
@@ -53,7 +57,7 @@ func New(cat *catalog.Snapshot, opts Options) *Binder {
 	if opts.Format == nil {
 		opts.Format = new(types.Format)
 	}
-	return &Binder{cat: cat, opts: opts, params: slices.Clone(opts.ParamTypes), at: map[scalar.Expr]int{}}
+	return &Binder{cat: cat, opts: opts, params: slices.Clone(opts.ParamTypes), at: map[scalar.Expr]int{}, opaque: map[scalar.Expr]bool{}}
 }
 
 // An Origin says of which relation's column a result column is a plain copy.
@@ -105,6 +109,9 @@ func (b *Binder) finishParams() []types.OID {
 		if t == 0 || t == types.Unknown {
 			fail(pgerr.Newf(pgerr.IndeterminateDatatype, "could not determine data type of parameter $%d", i+1))
 		}
+	}
+	for _, p := range b.open {
+		failf(pgerr.AmbiguousParameter, b.pos(p), "could not determine data type of parameter $%d", p.N)
 	}
 	return b.params
 }

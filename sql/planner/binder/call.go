@@ -13,8 +13,8 @@ import (
 var windowFunctions = map[string]bool{"row_number": true, "rank": true, "dense_rank": true, "percent_rank": true,
 	"cume_dist": true, "ntile": true, "lag": true, "lead": true, "first_value": true, "last_value": true, "nth_value": true}
 
-// orderedAggregates are those of PostgreSQL that depend on the order of their input or
-// that we do not keep incrementally; unlike unknown names they are refused by name.
+// otherFunctions are PostgreSQL's kinds of functions that we do not have; unlike
+// unknown names they are refused by what they are.
 var otherFunctions = map[string]string{
 	"string_agg": "aggregate function", "array_agg": "aggregate function", "json_agg": "aggregate function", "jsonb_agg": "aggregate function",
 	"json_object_agg": "aggregate function", "jsonb_object_agg": "aggregate function", "xmlagg": "aggregate function",
@@ -27,6 +27,9 @@ var otherFunctions = map[string]string{
 	"jsonb_object_keys": "set-returning function", "regexp_matches": "set-returning function", "regexp_split_to_table": "set-returning function",
 	"grouping": "grouping function",
 }
+
+// grammarFunctions stand behind keywords of the grammar: errors show them qualified.
+var grammarFunctions = map[string]bool{"position": true, "extract": true, "timezone": true, "like_escape": true, "similar_to_escape": true}
 
 // call binds a function or aggregate call.
 func (s *scope) call(c *ast.Call) scalar.Expr {
@@ -85,6 +88,9 @@ func (s *scope) resolveCall(c *ast.Call, name string, args []scalar.Expr, filter
 	pos := int(c.Pos)
 	in := oids(args)
 	shown := strings.Join(c.Name, ".")
+	if len(c.Name) == 1 && grammarFunctions[name] {
+		shown = "pg_catalog." + name
+	}
 	var found *candidate
 	var several bool
 	if len(c.Name) == 1 || c.Name[0] == "pg_catalog" {
@@ -118,7 +124,13 @@ func (s *scope) resolveCall(c *ast.Call, name string, args []scalar.Expr, filter
 	case c.Filter != nil:
 		failf(pgerr.WrongObjectType, pos, "FILTER specified, but %s is not an aggregate function", shown)
 	}
-	return s.b.apply(found.fn, found.args, args, pos)
+	r := s.b.apply(found.fn, found.args, args, pos)
+	if c.SQLValue && len(args) == 1 {
+		if k, ok := args[0].(*scalar.Const); ok { // current_timestamp(3) and its kin
+			r.(*scalar.Call).Typ.Mod = int32(min(k.Value.I, 6))
+		}
+	}
+	return r
 }
 
 // functions are the candidates of a call.

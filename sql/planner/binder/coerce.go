@@ -23,7 +23,11 @@ func (b *Binder) coerceOID(e scalar.Expr, to types.OID, ctx scalar.CastContext) 
 		return e
 	}
 	if from == types.Unknown {
-		if to == types.Any {
+		p, param := e.(*scalar.Param)
+		switch {
+		case to == types.Any && param:
+			return b.undetermined(p)
+		case to == types.Any:
 			to = types.Text
 		}
 		switch e := e.(type) {
@@ -74,6 +78,12 @@ func (b *Binder) inferParam(p *scalar.Param, to types.OID) scalar.Expr {
 			WithDetail("%s versus %s", known, to).At(b.pos(p)))
 	}
 	return &scalar.Param{N: p.N, Typ: types.T(to)}
+}
+
+// undetermined notes a parameter in a place that says nothing of its type.
+func (b *Binder) undetermined(p *scalar.Param) scalar.Expr {
+	b.open = append(b.open, p)
+	return p
 }
 
 // coerceMod applies a type modifier to a value of the right type.

@@ -27,10 +27,6 @@ func figureName(e ast.Expr) (string, int) {
 		return figureName(e.X)
 	case *ast.Call:
 		return e.Name[len(e.Name)-1], 2
-	case *ast.Const:
-		if e.Kind == ast.BoolConst {
-			return "bool", 1
-		}
 	case *ast.Cast:
 		if name, strength := figureName(e.X); strength > 1 {
 			return name, strength

@@ -65,7 +65,7 @@ func (b *Binder) BindScalar(e ast.Expr, cols types.Schema, relName string) (r sc
 	for i, c := range cols {
 		out[i] = outCol{name: c.Name, typ: c.Type}
 	}
-	s.items = s.add(nil, out, nil, ast.Alias{}, relName, 0).items
+	s.items = s.add(nil, out, nil, ast.Alias{}, relName).items
 	return s.expr(e), nil
 }
 
@@ -167,7 +167,7 @@ func (b *Binder) finishDML(d *DML) *DML {
 
 // target makes the target relation the first of a scope.
 func (s *scope) target(t *ast.TableName, r *catalog.Relation) rel.Node {
-	f := s.add(s.b.scan(r, t.Pos), relationCols(r), r, t.Alias, r.Name, int(t.Pos))
+	f := s.add(s.b.scan(r, t.Pos), relationCols(r), r, t.Alias, r.Name)
 	s.items = f.items
 	return f.node
 }

@@ -195,7 +195,9 @@ func (s *scope) test(t *ast.Test) scalar.Expr {
 			return s.b.put(logic(false, args), int(row.Pos))
 		}
 		x := s.expr(t.Arg)
-		if _, ok := x.(*scalar.Param); !ok {
+		if p, ok := x.(*scalar.Param); ok && p.Typ.OID == types.Unknown {
+			x = s.b.undetermined(p)
+		} else {
 			x = s.b.textual(x)
 		}
 		return s.b.put(&scalar.IsNull{X: x, Neg: neg}, s.b.leftmost(int(t.Pos), x))
@@ -342,6 +344,11 @@ func (s *scope) collate(c *ast.Collate) scalar.Expr {
 	}
 	if t := x.Type().OID; scalar.Category(t) != 'S' && t != types.Unknown {
 		failf(pgerr.DatatypeMismatch, int(c.Pos), "collations are not supported by type %s", t)
+	}
+	if col, ok := x.(*scalar.Column); ok {
+		c := *col
+		x = s.b.put(&c, s.b.pos(col))
+		s.b.opaque[x] = true
 	}
 	return x
 }

@@ -70,7 +70,7 @@ func (s *scope) fromItem(r ast.TableRef) fromItem {
 				WithHint("For example, FROM (SELECT ...) [AS] foo.").At(int(r.Pos)))
 		}
 		q := s.subquery(r.Query)
-		return s.add(q.relation(s.b), q.cols, nil, r.Alias, r.Alias.Name, int(r.Pos))
+		return s.add(q.relation(s.b), q.cols, nil, r.Alias, r.Alias.Name)
 	case *ast.Join:
 		return s.join(r)
 	case *ast.FuncTable:
@@ -100,12 +100,12 @@ func (s *scope) table(t *ast.TableName) fromItem {
 				if c.node == nil {
 					unsupported(t.Pos, "recursive query %q", c.name)
 				}
-				return s.add(c.node, c.cols, nil, t.Alias, c.name, int(t.Pos))
+				return s.add(c.node, c.cols, nil, t.Alias, c.name)
 			}
 		}
 	}
 	r := s.b.relation(t)
-	return s.add(s.b.scan(r, t.Pos), relationCols(r), r, t.Alias, r.Name, int(t.Pos))
+	return s.add(s.b.scan(r, t.Pos), relationCols(r), r, t.Alias, r.Name)
 }
 
 func relationCols(r *catalog.Relation) []outCol {
@@ -164,13 +164,13 @@ func (b *Binder) scan(r *catalog.Relation, pos ast.Pos) rel.Node {
 }
 
 // add makes a relation's columns part of the scope's row.
-func (s *scope) add(n rel.Node, cols []outCol, r *catalog.Relation, a ast.Alias, name string, pos int) fromItem {
+func (s *scope) add(n rel.Node, cols []outCol, r *catalog.Relation, a ast.Alias, name string) fromItem {
 	it := &item{alias: name, rel: r, relVisible: true, colsVisible: true, first: len(s.cols)}
 	if a.Name != "" {
 		it.alias, it.explicit = a.Name, true
 	}
 	if len(a.Columns) > len(cols) {
-		failf(pgerr.InvalidColumnReference, pos, "table %q has %d columns available but %d columns specified",
+		failf(pgerr.InvalidColumnReference, 0, "table %q has %d columns available but %d columns specified",
 			it.alias, len(cols), len(a.Columns))
 	}
 	for i, c := range cols {
@@ -237,7 +237,7 @@ func (s *scope) join(j *ast.Join) fromItem {
 	if j.Alias.Name != "" {
 		top.alias, top.explicit, top.relVisible = j.Alias.Name, true, true
 		if n := len(j.Alias.Columns); n > len(top.cols) {
-			failf(pgerr.InvalidColumnReference, int(j.Pos), "join expression %q has %d columns available but %d columns specified",
+			failf(pgerr.InvalidColumnReference, 0, "join expression %q has %d columns available but %d columns specified",
 				top.alias, len(top.cols), n)
 		}
 		for i, name := range j.Alias.Columns {
@@ -271,11 +271,14 @@ func commonColumn(it *item, name, side string) *itemCol {
 func (s *scope) merged(kind rel.JoinKind, l, r scalar.Expr) scalar.Expr {
 	both := []scalar.Expr{l, r}
 	t := s.b.unify(both, "JOIN/USING")
-	switch kind {
-	case rel.Right:
-		return s.b.withType(both[1], types.Type{OID: t.OID, Mod: both[1].Type().Mod})
-	case rel.Full:
+	for i := range both {
+		both[i] = s.b.withType(both[i], t)
+	}
+	switch {
+	case kind == rel.Full:
 		return &scalar.Coalesce{Args: both, Typ: t}
+	case kind == rel.Right, kind == rel.Inner && both[0] != l && both[1] == r:
+		return both[1]
 	}
 	return both[0]
 }

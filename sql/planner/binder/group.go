@@ -8,6 +8,7 @@ import (
 	"github.com/helios-sql/helios-sql/sql/pgerr"
 	"github.com/helios-sql/helios-sql/sql/planner/rel"
 	"github.com/helios-sql/helios-sql/sql/planner/scalar"
+	"github.com/helios-sql/helios-sql/sql/types"
 )
 
 // groupBy binds GROUP BY and gives the grouping expressions.
@@ -106,7 +107,7 @@ func (g *grouping) determined(it *item) bool {
 		return false
 	}
 	for _, k := range r.Key {
-		if g.key(&scalar.Column{Index: it.first + k}) < 0 {
+		if g.key(&scalar.Column{Index: it.first + k, Typ: r.Columns[k].Type}) < 0 {
 			return false
 		}
 	}
@@ -118,7 +119,24 @@ func (g *grouping) key(e scalar.Expr) int {
 	if _, ok := e.(*scalar.Const); ok {
 		return -1
 	}
-	return slices.IndexFunc(g.keys, func(k scalar.Expr) bool { return equal(k, e) })
+	return slices.IndexFunc(g.keys, func(k scalar.Expr) bool {
+		if k.Type().OID == e.Type().OID {
+			return equal(k, e)
+		}
+		// A relabelled expression contains the grouped one, but not the reverse.
+		return g.s.plain(k) && equal(k, g.s.b.withType(e, k.Type()))
+	})
+}
+
+// plain reports whether an expression has its own type, not one put on it.
+func (s *scope) plain(e scalar.Expr) bool {
+	switch e := e.(type) {
+	case *scalar.Column:
+		return e.Typ == s.cols[e.Index].typ
+	case *scalar.Call:
+		return e.Typ.OID == e.Fn.Ret || e.Fn.Ret == types.AnyElement
+	}
+	return true
 }
 
 func (g *grouping) rewrite(e scalar.Expr) scalar.Expr {

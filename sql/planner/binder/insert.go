@@ -18,6 +18,8 @@ func (b *Binder) BindInsert(ins *ast.Insert) (d *DML, err error) {
 	s.with(ins.With)
 	r := b.writable(ins.Table, "insert")
 	cols := insertColumns(ins, r)
+	s.target(ins.Table, r)
+	s.items = nil // known to hints, not to be named
 	d = &DML{Kind: Insert, Relation: r}
 	switch {
 	case ins.Query == nil:
@@ -171,7 +173,7 @@ func (b *Binder) conflict(ins *ast.Insert, r *catalog.Relation) *Conflict {
 	}
 	s := b.newScope(nil)
 	s.target(ins.Table, r)
-	ex := s.add(nil, relationCols(r), nil, ast.Alias{}, "excluded", 0)
+	ex := s.add(nil, relationCols(r), nil, ast.Alias{}, "excluded")
 	s.items = append(s.items, ex.items...)
 	out.Update = columnRefs(s, 0, len(r.Columns))
 	var set []int

@@ -117,8 +117,11 @@ func oids(es []scalar.Expr) []types.OID {
 // be converted to. The second result says that there were several.
 func best(cands []candidate, in []types.OID) (*candidate, bool) {
 	cands = keep(cands, func(c candidate) bool { return accepts(c, in) })
-	if len(cands) < 2 {
-		return first(cands), false
+	switch len(cands) {
+	case 0:
+		return nil, false
+	case 1:
+		return &cands[0], false
 	}
 	// Most exact matches.
 	cands = most(cands, func(c candidate) int {
@@ -259,13 +262,6 @@ func most(cands []candidate, score func(candidate) int) []candidate {
 	return out
 }
 
-func first(cands []candidate) *candidate {
-	if len(cands) == 0 {
-		return nil
-	}
-	return &cands[0]
-}
-
 // functionCandidates are the overloads, plain and aggregate, that take n arguments.
 func functionCandidates(name string, n int) []candidate {
 	var out []candidate
@@ -283,7 +279,7 @@ func functionCandidates(name string, n int) []candidate {
 		}
 	}
 	for _, a := range scalar.Aggregates(name) {
-		if len(a.Args) == n && n > 0 {
+		if len(a.Args) == n {
 			out = append(out, candidate{args: a.Args, agg: a})
 		}
 	}

@@ -243,7 +243,7 @@ func (s *scope) star(parts []string, pos int) []target {
 
 // originOf says of which relation's column an expression is a plain copy.
 func (s *scope) originOf(e scalar.Expr) Origin {
-	if c, ok := e.(*scalar.Column); ok && c.Index < len(s.cols) && s.cols[c.Index].typ == c.Typ {
+	if c, ok := e.(*scalar.Column); ok && !s.b.opaque[e] && c.Index < len(s.cols) && s.cols[c.Index].typ == c.Typ {
 		return s.cols[c.Index].origin
 	}
 	return Origin{}
@@ -384,7 +384,7 @@ func (s *scope) limits(q *ast.Select, out *query) {
 // valuesQuery binds VALUES as SELECT * FROM (VALUES …).
 func (s *scope) valuesQuery(q *ast.Select, v *ast.Values) *query {
 	node, cols := s.values(v)
-	f := s.add(node, cols, nil, ast.Alias{}, "*VALUES*", int(v.Pos))
+	f := s.add(node, cols, nil, ast.Alias{}, "*VALUES*")
 	s.items = f.items
 	targets := s.star(nil, int(v.Pos))
 	for i := range targets {

@@ -1,6 +1,8 @@
 package binder
 
 import (
+	"strconv"
+
 	"github.com/helios-sql/helios-sql/sql/parser/ast"
 	"github.com/helios-sql/helios-sql/sql/pgerr"
 	"github.com/helios-sql/helios-sql/sql/planner/rel"
@@ -13,8 +15,8 @@ func (s *scope) setOp(q *ast.Select, op *ast.SetOp) *query {
 	node, cols := s.union(op)
 	out := &query{}
 	top := s.b.newScope(s)
-	f := top.add(node, cols, nil, ast.Alias{}, "", 0)
-	f.top.relVisible = false
+	f := top.add(node, cols, nil, ast.Alias{}, "")
+	f.top.relVisible, f.top.join = false, true
 	top.items = f.items
 	var targets []target
 	if len(cols) > 0 {
@@ -88,6 +90,11 @@ func (s *scope) unionSide(q *ast.Select) (rel.Node, []outCol) {
 		return s.union(op)
 	}
 	r := s.b.query(q, s, true)
+	it := &item{alias: "*SELECT* " + strconv.Itoa(len(s.tables)+1)}
+	for _, c := range r.cols {
+		it.cols = append(it.cols, itemCol{name: c.name})
+	}
+	s.tables = append(s.tables, it) // for hints only
 	return r.relation(s.b), r.cols
 }
 

@@ -126,9 +126,11 @@ func (b *Binder) shift(e scalar.Expr, n int) scalar.Expr {
 	})
 }
 
-// equal reports whether two expressions have the same value for every row.
-// Types of columns and calls do not matter, as relabelling does not change a value.
+// equal reports whether two expressions are the same but for where they stand.
 func equal(x, y scalar.Expr) bool {
+	if x.Type().OID != y.Type().OID {
+		return false
+	}
 	switch x := x.(type) {
 	case *scalar.Column:
 		y, ok := y.(*scalar.Column)
