@@ -283,10 +283,10 @@ func (p *arrayParser) dim(depth int) error {
 	n := int32(0)
 	p.skipSpace()
 	if p.peek() == '}' {
-		p.rest = p.rest[1:]
-		if depth > 0 && !first {
-			return p.fail("Multidimensional arrays must have sub-arrays with matching dimensions.")
+		if depth > 0 {
+			return p.fail("Unexpected \"%c\" character.", '}')
 		}
+		p.rest = p.rest[1:]
 		return nil
 	}
 	for {

@@ -727,10 +727,10 @@ func (f *Format) parseTimestampSlow(text []byte, t OID, precision int32) (int64,
 			ts -= int64(in.east) * microsPerSecond
 		}
 	}
-	if ts = roundMicros(ts, precision); !timestampInRange(ts) {
+	if !timestampInRange(ts) {
 		return 0, errTimestampRange(text)
 	}
-	return ts, nil
+	return roundMicros(ts, precision), nil
 }
 
 func timestampInRange(v int64) bool { return v >= minTimestamp && v < endTimestamp }
@@ -752,30 +752,38 @@ func (f *Format) parseTimeSlow(text []byte, t OID) (TimeTZValue, error) {
 	if v.Micros > microsPerDay {
 		return v, fieldOverflow.err(typ, text)
 	}
-	if in.zone != nil && in.set&fieldsDate != fieldsDate && in.zone.String() != "" && strings.IndexByte(in.zone.String(), '/') >= 0 && f.Now == 0 {
-		if t == TimeTZ {
-			return v, fieldNow.err(typ, text)
-		}
-		return v, nil
+	east, e := in.zoneEast(t)
+	if e != fieldOK {
+		return v, e.err(typ, text)
 	}
-	if t == TimeTZ {
-		v.West = -int32(in.zoneEast())
-	}
+	v.West = int32(-east)
 	return v, nil
 }
 
-// zoneEast gives the offset of a timetz: that of its zone on its date, or
-// today.
-func (in *dateInput) zoneEast() int {
+// zoneEast gives the offset of a time: that of its zone on its date; of the
+// session's zone also today. A zone that has more than one offset needs a date.
+func (in *dateInput) zoneEast(t OID) (int, fieldError) {
 	loc := in.zone
-	if in.set&fieldZone == 0 {
-		loc = in.f.TimeZone
-	} else if loc == nil {
-		return in.east
+	switch {
+	case in.set&fieldZone == 0:
+		if loc = in.f.TimeZone; t == Time {
+			return 0, fieldOK
+		}
+	case loc == nil:
+		return in.east, fieldOK
 	}
-	if in.set&fieldsDate == fieldsDate {
-		return localOffset(loc, int64(DaysFromCivil(in.year, in.month, in.day))*microsPerDay+in.clockMicros())
+	day := DaysFromCivil(in.year, in.month, in.day)
+	if in.set&fieldsDate != fieldsDate {
+		switch {
+		case loc == nil || fixedZone(loc):
+			day = 0
+		case in.set&fieldZone != 0:
+			return 0, fieldFormat
+		case in.f.Now == 0:
+			return 0, fieldNow
+		default:
+			day, _ = SplitTimestamp(TimestampFromTZ(loc, in.f.Now))
+		}
 	}
-	days, _ := SplitTimestamp(TimestampFromTZ(loc, in.f.Now))
-	return localOffset(loc, int64(days)*microsPerDay+in.clockMicros())
+	return localOffset(loc, int64(day)*microsPerDay+in.clockMicros()), fieldOK
 }

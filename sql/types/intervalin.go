@@ -58,9 +58,10 @@ const wordLen = 10
 // An intervalInput is an interval being read; over says that a field has left
 // its range.
 type intervalInput struct {
-	micros, days, months int64
-	set                  uint32 // a bit per unit read
-	over                 bool
+	micros, days  int64
+	months, years int64
+	set           uint32 // a bit per unit read
+	over          bool
 }
 
 func (in *intervalInput) add(field *int64, v, scale int64) {
@@ -125,10 +126,10 @@ func (in *intervalInput) addUnit(unit intervalUnit, v int64, frac float64) {
 		in.addFractionDays(frac, 30)
 	default:
 		years := map[intervalUnit]int64{unitYear: 1, unitDecade: 10, unitCentury: 100, unitMillennium: 1000}[unit]
-		in.add(&in.months, v, 12*years)
+		in.add(&in.years, v, years)
 		in.months += int64(math.RoundToEven(frac * float64(12*years)))
 	}
-	if in.days != int64(int32(in.days)) || in.months != int64(int32(in.months)) {
+	if in.days != int64(int32(in.days)) || in.months != int64(int32(in.months)) || in.years != int64(int32(in.years)) {
 		in.over = true
 	}
 }
@@ -149,6 +150,10 @@ func parseInterval(text []byte, mod int32) (IntervalValue, error) {
 	}
 	if e != fieldOK {
 		return IntervalValue{}, e.err("interval", text)
+	}
+	in.months += in.years * 12
+	if in.months != int64(int32(in.months)) {
+		return IntervalValue{}, errIntervalRange()
 	}
 	v := IntervalValue{in.micros, int32(in.days), int32(in.months)}
 	return v.applyMod(mod)
@@ -203,7 +208,7 @@ func (in *intervalInput) decode(toks []dateToken, mod int32) fieldError {
 		return fieldFormat
 	}
 	if ago {
-		in.micros, in.days, in.months = -in.micros, -in.days, -in.months
+		in.micros, in.days, in.months, in.years = -in.micros, -in.days, -in.months, -in.years
 	}
 	return fieldOK
 }
@@ -309,7 +314,7 @@ func (in *intervalInput) number(s string, unit *intervalUnit) fieldError {
 			return fieldOverflow
 		}
 		*unit = unitMonth
-		in.add(&in.months, v, 12)
+		in.add(&in.years, v, 1)
 		v = signed(int64(months), neg)
 	case rest != "" && rest[0] == '.' && allDigits(rest[1:]):
 		frac = fraction(rest[1:])
@@ -324,9 +329,6 @@ func (in *intervalInput) number(s string, unit *intervalUnit) fieldError {
 	if *unit == unitSecond && frac != 0 {
 		units |= 1<<unitMillisecond | 1<<unitMicrosecond
 	}
-	if *unit == unitDay && in.set&units != 0 {
-		return fieldOK
-	}
 	return in.mark(units)
 }
 
@@ -336,10 +338,7 @@ func (in *intervalInput) decodeISO(s string) fieldError {
 	if s == "" {
 		return fieldFormat
 	}
-	date, time, hasTime := strings.Cut(s, "T")
-	if hasTime && time == "" && date == "" {
-		return fieldFormat
-	}
+	date, time, _ := strings.Cut(s, "T")
 	if e := in.isoPart(date, "YMWD", [...]intervalUnit{unitYear, unitMonth, unitWeek, unitDay}, "-", 8); e != fieldOK {
 		return e
 	}
@@ -424,6 +423,10 @@ func isoNumber(s string) (v int64, frac float64, digits int, rest string, ok boo
 	return v, frac, digits, s[end:], true
 }
 
+func errIntervalRange() error {
+	return pgerr.Newf(pgerr.DatetimeFieldOverflow, "interval out of range")
+}
+
 // applyMod drops the fields below the last of an interval type and rounds to
 // its precision.
 func (v IntervalValue) applyMod(mod int32) (IntervalValue, error) {
@@ -447,7 +450,7 @@ func (v IntervalValue) applyMod(mod int32) (IntervalValue, error) {
 	}
 	if precision < 6 && (mask == intervalFull || mask&intervalSecond != 0) {
 		if absInt64(v.Micros) > math.MaxInt64-microsPerSecond {
-			return v, pgerr.Newf(pgerr.DatetimeFieldOverflow, "interval out of range")
+			return v, errIntervalRange()
 		}
 		v.Micros = roundMicros(v.Micros, precision)
 	}

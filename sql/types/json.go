@@ -298,6 +298,8 @@ func (p *jsonParser) str(dst *[]byte) error {
 			return err
 		}
 		switch {
+		case !p.canon: // escapes of json are not looked into
+			continue
 		case high != 0 && !(r.unicode && r.r >= 0xdc00 && r.r <= 0xdfff),
 			high == 0 && r.unicode && r.r >= 0xdc00 && r.r <= 0xdfff:
 			return p.fail("Unicode low surrogate must follow a high surrogate.")
@@ -308,7 +310,7 @@ func (p *jsonParser) str(dst *[]byte) error {
 			high = r.r
 			continue
 		}
-		if r.r == 0 && p.canon {
+		if r.r == 0 {
 			return pgerr.Newf(pgerr.UntranslatableCharacter, "unsupported Unicode escape sequence").
 				WithDetail("\\u0000 cannot be converted to text.")
 		}

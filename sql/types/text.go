@@ -26,8 +26,10 @@ func (f *Format) AppendText(dst []byte, t OID, p []byte) []byte {
 	switch t {
 	case Int4, Int8, Int2, OIDType:
 		return strconv.AppendInt(dst, Decode(t, p).I, 10)
-	case Text, VarChar, BPChar, Name, JSON, JSONB, Char:
+	case Text, VarChar, BPChar, Name, JSON, JSONB:
 		return append(dst, p...)
+	case Char:
+		return appendCharText(dst, p)
 	case Bool:
 		if p[0] != 0 {
 			return append(dst, 't')
@@ -270,7 +272,7 @@ func appendTextMod(dst []byte, t Type, text []byte) ([]byte, error) {
 	}
 	switch t.OID {
 	case Char:
-		return AppendValue(dst, text[:min(len(text), 1)]), nil
+		return appendChar(dst, text), nil
 	case Name:
 		if len(text) > nameLen {
 			n := nameLen
@@ -302,6 +304,27 @@ func appendTextMod(dst []byte, t Type, text []byte) ([]byte, error) {
 		dst = append(dst, ' ')
 	}
 	return dst, nil
+}
+
+// appendChar appends a value of "char": the first byte, or the byte that a
+// backslash and three octal digits stand for.
+func appendChar(dst, text []byte) []byte {
+	if len(text) == 4 && text[0] == '\\' && text[1]-'0' <= 3 && text[2]-'0' <= 7 && text[3]-'0' <= 7 {
+		if c := (text[1]-'0')<<6 | (text[2]-'0')<<3 | (text[3] - '0'); c != 0 {
+			return AppendValue(dst, []byte{c})
+		}
+		return AppendValue(dst, nil)
+	}
+	return AppendValue(dst, text[:min(len(text), 1)])
+}
+
+// appendCharText appends the output text of "char".
+func appendCharText(dst, p []byte) []byte {
+	if len(p) == 1 && p[0] >= 0x80 {
+		c := p[0]
+		return append(dst, '\\', '0'+c>>6, '0'+c>>3&7, '0'+c&7)
+	}
+	return append(dst, p...)
 }
 
 // runeOffset gives the offset of the n-th character.

@@ -263,30 +263,23 @@ func appendFloat(dst []byte, f float64, bitSize, fixedBelow int) []byte {
 // floats: it reads back right by the rule of round-half-to-even only, and
 // PostgreSQL does not print such texts.
 func keepInside(dst []byte, off int, f float64, bitSize int) []byte {
-	var text, mid big.Rat
-	if _, ok := text.SetString(string(dst[off:])); !ok {
-		panic("float: own text does not parse: " + string(dst[off:]))
+	next, prev := math.Nextafter(f, math.Inf(1)), math.Nextafter(f, math.Inf(-1))
+	if bitSize == 32 {
+		next = float64(math.Nextafter32(float32(f), float32(math.Inf(1))))
+		prev = float64(math.Nextafter32(float32(f), float32(math.Inf(-1))))
 	}
-	for _, toward := range [...]float64{math.Inf(1), math.Inf(-1)} {
-		nb := math.Nextafter(f, toward)
-		if bitSize == 32 {
-			nb = float64(math.Nextafter32(float32(f), float32(toward)))
-		}
-		mid.Add(new(big.Rat).SetFloat64(f), new(big.Rat).SetFloat64(nb))
-		mid.Quo(&mid, big.NewRat(2, 1))
-		if mid.Cmp(&text) != 0 {
-			continue
-		}
-		digits := 0
-		for _, c := range dst[off:] {
-			if c == 'e' {
-				break
-			}
-			if c-'0' <= 9 {
-				digits++
-			}
-		}
-		return strconv.AppendFloat(dst[:off], f, 'e', digits, bitSize)
+	half := big.NewRat(1, 2)
+	middle := func(nb float64) *big.Rat {
+		m := new(big.Rat).Add(new(big.Rat).SetFloat64(f), new(big.Rat).SetFloat64(nb))
+		return m.Mul(m, half)
+	}
+	above, below := middle(next), middle(prev)
+	inside := func(text []byte) bool {
+		r, ok := new(big.Rat).SetString(string(text))
+		return ok && r.Cmp(below) > 0 && r.Cmp(above) < 0
+	}
+	for digits := 0; !inside(dst[off:]); digits++ {
+		dst = strconv.AppendFloat(dst[:off], f, 'e', digits, bitSize)
 	}
 	return dst
 }

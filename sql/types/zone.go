@@ -143,6 +143,36 @@ func LoadZone(name string) (*time.Location, bool) {
 	return loc, true
 }
 
+// fixedZone reports whether a zone has had one offset at all times.
+func fixedZone(loc *time.Location) bool {
+	start, end := time.Unix(0, 0).In(loc).ZoneBounds()
+	return start.IsZero() && end.IsZero()
+}
+
+// posixZone reads a name and hours west of UTC, as in utc+3 or xyz-5:30.
+func posixZone(name string) *time.Location {
+	n := 0
+	for n < len(name) && isAlpha(name[n]) {
+		n++
+	}
+	if n < 3 || n == len(name) {
+		return nil
+	}
+	offset := name[n:]
+	if isDigit(offset[0]) {
+		offset = "+" + offset
+	}
+	hours, _, _ := strings.Cut(offset, ":")
+	if offset[0] != '+' && offset[0] != '-' || len(hours) > 3 {
+		return nil
+	}
+	east, e := parseZoneOffset([]byte(offset))
+	if e != fieldOK {
+		return nil
+	}
+	return time.FixedZone(strings.ToUpper(name[:n]), -east)
+}
+
 func loadZone(name string) *time.Location {
 	if name == "" || name == "local" || name == "utc" {
 		if name == "utc" {
@@ -169,7 +199,7 @@ func loadZone(name string) *time.Location {
 			return loc
 		}
 	}
-	return nil
+	return posixZone(name)
 }
 
 // titleZone gives each word of a zone's name its capital.
