@@ -53,13 +53,10 @@ func (g *graph) stateOf(n physical.Node) Opener {
 }
 
 func (g *graph) build(n physical.Node) (*vertex, error) {
-	name := nameOf(n)
-	// Two reads of one relation can differ in their Lookup.
-	s, isSource := n.(*physical.Source)
-	if v := g.nodes[name]; v != nil && !(isSource && v.plan.(*physical.Source).Lookup != s.Lookup) {
+	if v := g.nodes[n.Fingerprint()]; v != nil {
 		return v, nil
 	}
-	v := &vertex{plan: n, name: name, old: g.isOld(n)}
+	v := &vertex{plan: n, name: nameOf(n), old: g.isOld(n)}
 	inputs := n.Inputs()
 	j, isJoin := n.(*physical.Join)
 	stream := isJoin && g.stream && streams(j.Kind)
@@ -75,7 +72,7 @@ func (g *graph) build(n physical.Node) (*vertex, error) {
 		}
 		v.in, v.ins = append(v.in, in), append(v.ins, &in.out)
 	}
-	if isSource {
+	if s, ok := n.(*physical.Source); ok {
 		v.scan = g.source(s)
 	} else {
 		o, err := newOperator(n, g.sink, g.stateOf, g.context)
@@ -92,7 +89,7 @@ func (g *graph) build(n physical.Node) (*vertex, error) {
 		}
 		v.scan = func(ctx context.Context, emit, emitErr op.Emit) error { return o.Scan(ctx, scans, emit, emitErr) }
 	}
-	g.nodes[name] = v
+	g.nodes[n.Fingerprint()] = v
 	g.order = append(g.order, v)
 	return v, nil
 }

@@ -87,11 +87,13 @@ func newAccumulator(name string, arg, ret types.OID) accumulator {
 // A countAcc is count(*) and count(x). State: the count.
 type countAcc struct{ n int64 }
 
-func (a *countAcc) reset()                            { a.n = 0 }
-func (a *countAcc) load(s []byte)                     { a.n, _ = binary.Varint(s) }
-func (a *countAcc) save(dst []byte) []byte            { return binary.AppendVarint(dst, a.n) }
-func (a *countAcc) add(_ []byte, w int64)             { a.n += w }
-func (a *countAcc) result(dst []byte) ([]byte, error) { return types.AppendFixed8(dst, uint64(a.n)), nil }
+func (a *countAcc) reset()                 { a.n = 0 }
+func (a *countAcc) load(s []byte)          { a.n, _ = binary.Varint(s) }
+func (a *countAcc) save(dst []byte) []byte { return binary.AppendVarint(dst, a.n) }
+func (a *countAcc) add(_ []byte, w int64)  { a.n += w }
+func (a *countAcc) result(dst []byte) ([]byte, error) {
+	return types.AppendFixed8(dst, uint64(a.n)), nil
+}
 
 // A boolAcc is bool_and or bool_or. State: how many are true, how many false.
 type boolAcc struct {
@@ -179,4 +181,3 @@ func (a *bitAcc) result(dst []byte) ([]byte, error) {
 	}
 	return types.AppendDatum(dst, a.typ, types.DInt(int64(v))), nil
 }
-
