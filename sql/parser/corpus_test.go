@@ -3,8 +3,11 @@ package parser
 import (
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
+
+	"github.com/helios-sql/helios-sql/sql/parser/ast"
 )
 
 // A sample is one statement of the corpus.
@@ -30,10 +33,30 @@ func corpus(t testing.TB) []sample {
 	return out
 }
 
-func TestCorpusSmoke(t *testing.T) {
-	for _, s := range corpus(t) {
-		if _, err := Parse(s.sql); err != nil {
-			t.Errorf("%s: %v", s.name, err)
+// walkExprs calls f for every expression of a tree.
+func walkExprs(node any, f func(ast.Expr)) { walkValue(reflect.ValueOf(node), f) }
+
+func walkValue(v reflect.Value, f func(ast.Expr)) {
+	switch v.Kind() {
+	case reflect.Interface:
+		walkValue(v.Elem(), f)
+	case reflect.Pointer:
+		if v.IsNil() {
+			return
+		}
+		switch n := v.Interface().(type) {
+		case *ast.ColumnRef, *ast.Const, *ast.Param, *ast.Op, *ast.Logic, *ast.Test, *ast.Distinct, *ast.Between, *ast.LikeExpr,
+			*ast.In, *ast.Subquery, *ast.AnyArray, *ast.Case, *ast.Call, *ast.Cast, *ast.Array, *ast.RowExpr, *ast.Subscript, *ast.FieldSelect, *ast.Collate:
+			f(n.(ast.Expr))
+		}
+		walkValue(v.Elem(), f)
+	case reflect.Struct:
+		for i := range v.NumField() {
+			walkValue(v.Field(i), f)
+		}
+	case reflect.Slice:
+		for i := range v.Len() {
+			walkValue(v.Index(i), f)
 		}
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"strings"
 
 	"github.com/helios-sql/helios-sql/sql/parser/ast"
-	"github.com/helios-sql/helios-sql/sql/pgerr"
 )
 
 // Binding powers, low to high: gram.y's precedence list.
@@ -84,8 +83,11 @@ func opPower(op string) int {
 // parse climbs the precedences of PostgreSQL's a_expr, or of b_expr.
 func (p *reader) parse(min int, bOnly bool) operand {
 	p.enter()
-	outer := p.height
+	outer, target := p.height, p.target
 	p.height = 0
+	if min == 0 {
+		p.target, p.asTarget = p.asTarget, false
+	}
 	l := p.prefix(bOnly)
 	h := p.grow(0)
 	nonassoc := 0 // the level of the last non-associative operator
@@ -97,7 +99,7 @@ func (p *reader) parse(min int, bOnly bool) operand {
 		}
 		h = p.grow(h)
 	}
-	p.height = max(outer, h)
+	p.height, p.target = max(outer, h), target
 	p.leave()
 	return l
 }
@@ -130,9 +132,15 @@ func (p *reader) infix(l operand, min, nonassoc int, bOnly bool) (_ operand, lev
 		p.i++
 		return prim(p.call(&ast.Cast{Pos: p.at(c.pos), Type: p.typeName()}, c.pos, l.frag)), 0, true
 	case tIdent:
-		bp := p.wordPower(c)
-		if bp == 0 || bp < min || bOnly && !p.bOperator() {
+		bp, half := p.wordPower(c)
+		if bp == 0 || bp < min || bOnly && !p.bOperator() || c.val == "overlaps" && !l.row {
 			return l, nonassoc, false
+		}
+		if c.val != "isnull" && c.val != "notnull" && c.val != "overlaps" && min == 0 && p.target && p.peek(1).endsTarget() {
+			return l, nonassoc, false // the word is a label
+		}
+		if half {
+			p.failNext()
 		}
 		if nonassoc == bp && (bp == bpLike || bp == bpIs) {
 			p.fail()
@@ -151,43 +159,40 @@ func (p *reader) binary(l operand, op string, r operand, pos int32) operand {
 	return prim(p.call(&ast.Op{Pos: p.at(pos), Name: op}, pos, l.frag, r.frag))
 }
 
-// wordPower gives the power of an operator spelled as a word; 0 if it is none here.
-func (p *reader) wordPower(c *token) int {
+// wordPower gives the power of an operator spelled as a word, 0 if it is none
+// here; half says that the word after it is missing.
+func (p *reader) wordPower(c *token) (bp int, half bool) {
 	if c.kw == 0 {
-		return 0
+		return 0, false
 	}
 	switch c.val {
 	case "or":
-		return bpOr
+		return bpOr, false
 	case "and":
-		return bpAnd
+		return bpAnd, false
 	case "is", "isnull", "notnull":
-		return bpIs
+		return bpIs, false
 	case "between", "in", "like", "ilike":
-		return bpLike
+		return bpLike, false
 	case "similar":
-		if p.kwAt(1, "to") {
-			return bpLike
+		if to := p.kwAt(1, "to"); to || !p.inSubstring {
+			return bpLike, !to
 		}
 	case "not":
 		switch n := p.peek(1); {
 		case n.is("between"), n.is("in"), n.is("like"), n.is("ilike"), n.is("similar"):
-			return bpLike
+			return bpLike, false
 		}
 	case "operator":
-		if p.punctAt(1, "(") {
-			return bpOp
-		}
+		return bpOp, !p.punctAt(1, "(")
 	case "at":
-		if p.kwAt(1, "time") {
-			return bpAt
-		}
+		return bpAt, !p.kwAt(1, "time")
 	case "collate":
-		return bpCollate
+		return bpCollate, false
 	case "overlaps":
-		return bpOp
+		return bpOp, false
 	}
-	return 0
+	return 0, false
 }
 
 // bOperator says whether the word operator at hand belongs to b_expr.
@@ -239,9 +244,6 @@ func (p *reader) wordOp(l operand, bOnly bool) (operand, int) {
 		return prim(p.call(&ast.Collate{Pos: p.at(pos), Name: p.qualified()}, pos, l.frag)), 0
 	}
 	// overlaps
-	if !l.row {
-		p.raise(pos, pgerr.SyntaxError, "syntax error at or near \"overlaps\"")
-	}
 	r := p.parse(bpOp+1, false)
 	return prim(p.call(&ast.Call{Pos: p.at(pos), Name: []string{"overlaps"}, Args: make([]ast.Expr, 2)}, pos, l.frag, r.frag)), 0
 }
@@ -390,7 +392,7 @@ func (p *reader) like(l operand, w string, not bool, pos int32) (operand, int) {
 // operatorName reads ( [schema.]op ) after OPERATOR.
 func (p *reader) operatorName() (schema, op string) {
 	p.expect("(")
-	if p.cur().colID() {
+	for p.cur().colID() {
 		schema = p.colID()
 		p.expect(".")
 	}
@@ -404,7 +406,29 @@ func (p *reader) operatorName() (schema, op string) {
 }
 
 func (p *reader) quantifierAhead() bool {
-	return (p.kw("any") || p.kw("some") || p.kw("all")) && p.punctAt(1, "(")
+	if !p.kw("any") && !p.kw("some") && !p.kw("all") {
+		return false
+	}
+	if !p.punctAt(1, "(") {
+		p.failNext()
+	}
+	return true
+}
+
+// endsTarget says whether nothing that begins with the token can continue an
+// expression: then the word before it is a label, even if it is an operator.
+func (t *token) endsTarget() bool {
+	if t.ends() || t.punct(",") || t.punct(")") || t.queryTail() {
+		return true
+	}
+	if t.kind != tIdent || t.kw != kwR {
+		return false
+	}
+	switch t.val {
+	case "from", "where", "group", "having", "window", "into":
+		return true
+	}
+	return false
 }
 
 // quantified reads l op ANY | ALL (…); the current token is the quantifier.
@@ -524,7 +548,7 @@ func (p *reader) queryAhead() bool {
 	for p.toks[j].punct("(") {
 		j++
 	}
-	if !p.toks[j].queryStart() {
+	if !p.toks[j].queryStart() || p.toks[j].is("values") && !p.toks[j+1].punct("(") {
 		return false
 	}
 	for j--; j > p.i; j-- {

@@ -81,7 +81,7 @@ func (p *reader) literalOfKeyword(c *token) (operand, bool) {
 	n := p.peek(1)
 	switch {
 	case c.val == "interval":
-		prec := p.punctAt(1, "(") && p.peek(2).kind == tInt && p.punctAt(3, ")") && p.peek(4).kind == tString
+		prec := n.punct("(")
 		if n.kind != tString && !prec {
 			return operand{}, false
 		}
@@ -101,7 +101,7 @@ func (p *reader) literalOfKeyword(c *token) (operand, bool) {
 		if !n.is("precision") || p.peek(2).kind != tString {
 			return operand{}, false
 		}
-	case n.kind == tString, n.punct("("), n.is("varying"), c.val == "national",
+	case n.kind == tString, n.punct("("), n.is("varying"), c.val == "national" && (n.is("char") || n.is("character")),
 		(n.is("with") || n.is("without")) && p.kwAt(2, "time"):
 	default:
 		return operand{}, false
@@ -138,8 +138,9 @@ func (p *reader) arrayExpr(pos int32) frag {
 	defer p.leave()
 	p.expect("[")
 	var elems []frag
+	nested := p.punct("[")
 	for !p.punct("]") {
-		if p.punct("[") {
+		if nested {
 			elems = append(elems, p.arrayExpr(p.pos()))
 		} else {
 			elems = append(elems, p.expr())
@@ -246,7 +247,10 @@ func (p *reader) skipParens() {
 func (p *reader) extract(pos int32) operand {
 	p.i += 2
 	f := p.cur()
-	if f.kind != tIdent && f.kind != tQuoted && f.kind != tString {
+	switch {
+	case f.kind == tIdent && f.kw == 0, f.kind == tQuoted, f.kind == tString:
+	case f.is("year"), f.is("month"), f.is("day"), f.is("hour"), f.is("minute"), f.is("second"):
+	default:
 		p.fail()
 	}
 	p.i++
@@ -286,7 +290,10 @@ func (p *reader) substring(pos int32) operand {
 		return p.funcCall([]string{"substring"}, pos)
 	}
 	p.i += 2
+	outer := p.inSubstring
+	p.inSubstring = true
 	args := []frag{p.expr()}
+	p.inSubstring = outer
 	switch {
 	case p.accept("from"):
 		args = append(args, p.expr())

@@ -93,7 +93,7 @@ func (p *reader) nameExpr() operand {
 	parts := []string{c.val}
 	star := false
 	positions := []int32{c.pos}
-	for p.punct(".") && !star {
+	for p.punct(".") && (c.kind == tQuoted || c.kw != kwT) {
 		p.i++
 		if star = p.op("*"); star {
 			p.i++
@@ -215,7 +215,7 @@ func (p *reader) callArgs(c *callParts) (plain bool) {
 			name, plain = p.cur().val, false
 			p.i += 2
 		} else if c.node.ArgNames != nil {
-			p.raise(t.pos, pgerr.SyntaxError, "positional argument cannot follow named argument")
+			p.object(t.pos, pgerr.SyntaxError, "positional argument cannot follow named argument")
 		}
 		if name != "" && c.node.ArgNames == nil {
 			c.node.ArgNames = make([]string, len(c.args))

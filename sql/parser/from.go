@@ -136,7 +136,7 @@ func (p *reader) alias(types *[]ast.TypeName) (a ast.Alias, ok bool) {
 	}
 	for {
 		a.Columns = append(a.Columns, p.colID())
-		if types != nil && (!p.punct(",") && !p.punct(")") || *types != nil) {
+		if types != nil && (*types != nil || len(a.Columns) == 1 && !p.punct(",") && !p.punct(")")) {
 			*types = append(*types, p.typeName())
 		}
 		if !p.acceptPunct(",") {
@@ -170,14 +170,16 @@ func (p *reader) tablePrimary() frag {
 		}
 		f, _ := p.parenJoin()
 		return f
-	case p.kw("rows") && p.kwAt(1, "from") && p.punctAt(2, "("):
+	case p.kw("rows") && p.kwAt(1, "from"):
 		return p.rowsFrom(lateral, pos)
 	case p.functionAhead():
 		f := &ast.FuncTable{Pos: p.at(pos), Lateral: lateral}
 		c := p.primary().frag
 		return p.funcTable(f, []frag{c}, pos)
-	case lateral:
+	case p.cur().kind == tIdent && p.cur().kw == kwT, lateral && p.cur().colID():
 		p.failNext()
+	case lateral:
+		p.fail()
 	}
 	t := p.tableName()
 	t.Alias, _ = p.alias(nil)
@@ -253,7 +255,8 @@ func (p *reader) functionAhead() bool {
 }
 
 func (p *reader) rowsFrom(lateral bool, pos int32) frag {
-	p.i += 3
+	p.i += 2
+	p.expect("(")
 	f := &ast.FuncTable{Pos: p.at(pos), Lateral: lateral}
 	var calls []frag
 	for {

@@ -24,6 +24,10 @@ type reader struct {
 	unsup  *pgerr.Error
 	depth  int
 	height int32 // of the expressions read since it was last cleared
+	// target is set while a word after the expression may be its label; asTarget
+	// sets it for the next expression.
+	target, asTarget bool
+	inSubstring      bool // SIMILAR may end the expression
 }
 
 // start resets the reader for src, which is valid UTF-8 without NUL.
@@ -69,14 +73,14 @@ func (p *reader) here() ast.Pos     { return p.at(p.toks[p.i].pos) }
 
 func (t *token) is(w string) bool    { return t.kind == tIdent && t.val == w }
 func (t *token) punct(s string) bool { return t.kind == tPunct && t.val == s }
-func (t *token) end_() bool          { return t.kind == tEOF || t.kind == tPunct && t.val == ";" }
+func (t *token) ends() bool          { return t.kind == tEOF || t.kind == tPunct && t.val == ";" }
 
 func (p *reader) kw(w string) bool             { return p.cur().is(w) }
 func (p *reader) kwAt(n int, w string) bool    { return p.peek(n).is(w) }
 func (p *reader) punct(s string) bool          { return p.cur().punct(s) }
 func (p *reader) punctAt(n int, s string) bool { return p.peek(n).punct(s) }
 func (p *reader) op(s string) bool             { c := p.cur(); return c.kind == tOp && c.val == s }
-func (p *reader) atEnd() bool                  { return p.cur().end_() }
+func (p *reader) atEnd() bool                  { return p.cur().ends() }
 
 // raise ends the reading with an error at a byte of the whole string.
 func (p *reader) raise(pos int32, code pgerr.Code, format string, args ...any) {
@@ -108,6 +112,13 @@ func (p *reader) failNext() {
 func (p *reader) refuse(pos int32, feature string) {
 	if p.unsup == nil {
 		p.unsup = pgerr.Unsupported(p.char(pos)+1, "%s", feature)
+	}
+}
+
+// object notes an error that PostgreSQL finds only after the grammar.
+func (p *reader) object(pos int32, code pgerr.Code, message string) {
+	if p.unsup == nil {
+		p.unsup = pgerr.Newf(code, "%s", message).At(p.char(pos) + 1)
 	}
 }
 

@@ -59,10 +59,22 @@ func (p *reader) queryTail(q *query) {
 		}
 		q.node.OrderBy, q.order = items, fs
 	}
-	for p.cur().queryTail() {
+	locked := p.kw("for")
+	p.lockings(q)
+	p.limits(q)
+	if !locked {
+		p.lockings(q)
+	}
+}
+
+// limits reads LIMIT or FETCH, and OFFSET, in either order.
+func (p *reader) limits(q *query) {
+	limit, offset := false, false
+	for {
 		pos := p.pos()
 		switch {
-		case p.accept("limit"):
+		case !limit && p.accept("limit"):
+			limit = true
 			p.checkLimit(q, pos)
 			if p.accept("all") {
 				q.all = true
@@ -70,10 +82,16 @@ func (p *reader) queryTail(q *query) {
 				q.limit = p.expr()
 			}
 			if p.punct(",") {
+				p.i++
+				p.expr()
 				panic(pgerr.Newf(pgerr.SyntaxError, "LIMIT #,# syntax is not supported").
 					WithHint("Use separate LIMIT and OFFSET clauses.").At(p.char(pos) + 1))
 			}
-		case p.accept("offset"):
+		case !limit && p.accept("fetch"):
+			limit = true
+			p.fetchFirst(q, pos)
+		case !offset && p.accept("offset"):
+			offset = true
 			if q.after.head != 0 {
 				p.raise(pos, pgerr.SyntaxError, "multiple OFFSET clauses not allowed")
 			}
@@ -81,13 +99,17 @@ func (p *reader) queryTail(q *query) {
 			if !p.accept("row") {
 				p.accept("rows")
 			}
-		case p.accept("fetch"):
-			p.fetchFirst(q, pos)
-		case p.accept("for"):
-			p.locking(q, pos)
 		default:
 			return
 		}
+	}
+}
+
+func (p *reader) lockings(q *query) {
+	for p.kw("for") {
+		pos := p.pos()
+		p.i++
+		p.locking(q, pos)
 	}
 }
 
@@ -103,7 +125,7 @@ func (p *reader) fetchFirst(q *query, pos int32) {
 	}
 	p.checkLimit(q, pos)
 	switch c := p.cur(); {
-	case c.is("row"), c.is("rows"):
+	case (c.is("row") || c.is("rows")) && (p.kwAt(1, "only") || p.kwAt(1, "with")):
 		q.limit = p.t("1", pos)
 	case c.kind == tOp && (c.val == "+" || c.val == "-"):
 		p.i++
@@ -251,7 +273,7 @@ func (p *reader) withClause() (*ast.With, frag) {
 	w := &ast.With{Pos: p.at(pos)}
 	p.expectKw("with")
 	f := p.t("WITH", pos)
-	if p.accept("recursive") {
+	if !p.punctAt(1, "(") && p.accept("recursive") {
 		w.Recursive = true
 		f = p.t("WITH RECURSIVE", pos)
 	}
@@ -425,6 +447,7 @@ func (p *reader) targetList() ([]ast.Target, frag) {
 			p.i++
 			fs = append(fs, p.call(&ast.ColumnRef{Pos: t.Pos, Star: true}, c.pos))
 		} else {
+			p.asTarget = true
 			fs = append(fs, p.expr())
 			if p.accept("as") {
 				t.Name = p.colLabel()

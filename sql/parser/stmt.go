@@ -177,6 +177,9 @@ func (p *reader) options() []ast.Option {
 	p.expect("(")
 	var out []ast.Option
 	for {
+		if c := p.cur(); c.kind == tIdent && c.kw == kwR && c.val != "analyze" && c.val != "analyse" && c.val != "null" {
+			p.fail()
+		}
 		o := ast.Option{Pos: p.here(), Name: p.colLabel()}
 		for p.acceptPunct(".") {
 			o.Name += "." + p.colLabel()
@@ -207,7 +210,7 @@ func (p *reader) optionValue(o *ast.Option) {
 		o.Value, o.Quoted = c.val, true
 	case c.kind == tInt, c.kind == tNum:
 		o.Value = sign + c.val
-	case c.colLabel():
+	case c.colLabel() && (c.kw != kwR || c.val == "true" || c.val == "false" || c.val == "on"):
 		o.Value = c.val
 	case p.op("*"):
 		o.Value = "*"

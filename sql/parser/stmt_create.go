@@ -10,9 +10,9 @@ import (
 func (p *reader) create() ast.Statement {
 	start := p.pos()
 	p.expectKw("create")
-	replace := p.kw("or") && p.kwAt(1, "replace")
+	replace := p.accept("or")
 	if replace {
-		p.i += 2
+		p.expectKw("replace")
 	}
 	for p.kw("temp") || p.kw("temporary") || p.kw("unlogged") || p.kw("local") || p.kw("global") {
 		if p.kw("temp") || p.kw("temporary") {
@@ -22,7 +22,7 @@ func (p *reader) create() ast.Statement {
 	}
 	c := p.cur()
 	switch {
-	case c.is("view"), c.is("recursive") && p.kwAt(1, "view"), c.is("materialized") && p.kwAt(1, "view"):
+	case c.is("view"), c.is("recursive"), c.is("materialized"):
 		return p.createView(start, replace)
 	case replace && (c.is("source") || c.is("table") || c.is("index") || c.is("schema")):
 		p.fail()
@@ -32,7 +32,7 @@ func (p *reader) create() ast.Statement {
 		return p.createTable(start)
 	case c.is("schema"):
 		return p.createSchema(start)
-	case c.is("index"), c.is("unique") && p.kwAt(1, "index"):
+	case c.is("index"), c.is("unique"):
 		return p.createIndex(start)
 	}
 	return p.foreignObject(start, "CREATE")

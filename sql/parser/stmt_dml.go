@@ -155,7 +155,8 @@ func (p *reader) assignRow(list []ast.Assign, values []frag) ([]ast.Assign, []fr
 	fs := p.exprList()
 	p.expect(")")
 	if len(fs) != n {
-		p.raise(pos, pgerr.SyntaxError, "number of columns does not match number of values")
+		p.object(pos, pgerr.SyntaxError, "number of columns does not match number of values")
+		fs = make([]frag, n)
 	}
 	return list, append(values, fs...)
 }
@@ -174,8 +175,8 @@ func (p *reader) where(fill func(ast.Expr)) {
 	p.later(p.expr(), fill)
 }
 
-// target reads the table of an UPDATE or DELETE with its alias.
-func (p *reader) target() *ast.TableName {
+// dmlTarget reads the table of an UPDATE or DELETE with its alias.
+func (p *reader) dmlTarget() *ast.TableName {
 	t := p.tableName()
 	if p.accept("as") {
 		t.Alias.Name = p.colID()
@@ -188,7 +189,7 @@ func (p *reader) target() *ast.TableName {
 func (p *reader) update(with *ast.With) ast.Statement {
 	s := &ast.Update{Pos: p.here(), With: with}
 	p.expectKw("update")
-	s.Table = p.target()
+	s.Table = p.dmlTarget()
 	p.expectKw("set")
 	p.assignments(func(a []ast.Assign) { s.Set = a })
 	if p.accept("from") {
@@ -202,7 +203,7 @@ func (p *reader) update(with *ast.With) ast.Statement {
 func (p *reader) delete(with *ast.With) ast.Statement {
 	s := &ast.Delete{Pos: p.here(), With: with}
 	p.expectKw("delete", "from")
-	s.Table = p.target()
+	s.Table = p.dmlTarget()
 	if p.accept("using") {
 		p.fromItems(func(f []ast.TableRef) { s.Using = f })
 	}

@@ -148,8 +148,7 @@ func (p *reader) fetch() ast.Statement {
 	s.Move = p.kw("move")
 	p.i++
 	named := func() bool { // a cursor of that name is meant
-		n := p.peek(1)
-		return n.end_()
+		return p.cur().colID() && p.peek(1).ends()
 	}
 	c := p.cur()
 	switch {

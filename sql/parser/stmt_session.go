@@ -129,8 +129,15 @@ func (p *reader) timeZone(s *ast.Set) {
 		t := named("interval")
 		p.intervalQual(&t, false)
 		p.refuse(pos, "SET TIME ZONE with an interval")
+	case p.accept("default"):
 	default:
+		if c := p.cur(); c.kind == tIdent && c.kw != 0 {
+			p.fail()
+		}
 		p.setValues(s)
+		if len(s.Values) != 1 {
+			p.fail()
+		}
 	}
 }
 

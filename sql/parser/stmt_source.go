@@ -159,20 +159,31 @@ func (p *reader) subscribe() ast.Statement {
 	return s
 }
 
-// comment reads COMMENT ON kind … IS 'text' | NULL.
+// comment reads COMMENT ON kind name IS 'text' | NULL.
 func (p *reader) comment() ast.Statement {
 	s := &ast.Comment{Pos: p.here()}
 	p.expectKw("comment", "on")
-	if !p.cur().colLabel() {
+	switch c := p.cur(); {
+	case c.is("table"), c.is("view"), c.is("source"), c.is("index"), c.is("schema"), c.is("column"), c.is("materialized"):
+		p.i++
+		if c.val == "materialized" {
+			p.expectKw("view")
+		}
+		p.colID()
+		for p.acceptPunct(".") {
+			p.colLabel()
+		}
+	case c.kind == tIdent && objectWords[c.val] != "":
+		for !p.kw("is") {
+			if p.atEnd() || p.cur().kind == tBad {
+				p.fail()
+			}
+			p.i++
+		}
+	default:
 		p.fail()
 	}
-	for !p.kw("is") {
-		if p.atEnd() || p.cur().kind == tBad {
-			p.fail()
-		}
-		p.i++
-	}
-	p.i++
+	p.expectKw("is")
 	if !p.accept("null") {
 		p.expectString()
 	}

@@ -48,7 +48,11 @@ func (p *reader) typeMods() []ast.Expr {
 			p.i++
 			c.Text = "-"
 		}
-		switch t := p.cur(); {
+		switch t, n := p.cur(), p.peek(1); {
+		case !n.punct(",") && !n.punct(")"):
+			p.refuse(t.pos, "an expression as a type modifier")
+			p.expr()
+			p.i--
 		case t.kind == tInt:
 			c.Kind, c.Text = ast.IntegerConst, c.Text+t.val
 		case t.kind == tNum:
@@ -192,13 +196,11 @@ func (p *reader) timeType(name string) ast.TypeName {
 	if p.punct("(") {
 		t.Mods = []ast.Expr{p.intMod()}
 	}
-	if p.kwAt(1, "time") {
-		if p.accept("with") {
-			t.Name[0] += "tz"
-			p.expectKw("time", "zone")
-		} else if p.accept("without") {
-			p.expectKw("time", "zone")
-		}
+	if p.accept("without") {
+		p.expectKw("time", "zone")
+	} else if p.kw("with") && p.kwAt(1, "time") {
+		t.Name[0] += "tz"
+		p.expectKw("with", "time", "zone")
 	}
 	return t
 }
