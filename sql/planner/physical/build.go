@@ -107,7 +107,8 @@ func (b *Builder) build(n rel.Node) (Node, error) {
 		if err != nil {
 			return nil, err
 		}
-		return b.newMap(in, nil, n.Exprs, n.Names, b.memo.Props(n).Keys), nil
+		// A projection to no columns is not the identity: nil would be.
+		return b.newMap(in, nil, append([]scalar.Expr{}, n.Exprs...), n.Names, b.memo.Props(n).Keys), nil
 	case *rel.Join:
 		return b.join(n)
 	case *rel.GroupBy:
@@ -244,6 +245,16 @@ func columns(ts []types.Type) []scalar.Expr {
 	return exprs
 }
 
+// guarded is an aggregate's argument: one that can raise an error is not
+// evaluated for rows that the aggregate's FILTER rejects.
+func guarded(a scalar.Agg) scalar.Expr {
+	x := a.Args[0]
+	if a.Filter == nil || !scalar.CanError(x) {
+		return x
+	}
+	return &scalar.Case{Whens: []scalar.When{{Cond: a.Filter, Result: x}}, Typ: x.Type()}
+}
+
 // learn adds keys that are known of a node.
 func (b *Builder) learn(n Node, known memo.Keys) {
 	keys := b.keys[n]
@@ -314,7 +325,7 @@ func (b *Builder) reduce(n *rel.GroupBy) (Node, error) {
 		switch len(a.Args) {
 		case 0:
 		case 1:
-			agg.Arg = column(a.Args[0])
+			agg.Arg = column(guarded(a))
 		default:
 			return nil, pgerr.Unsupported(0, "aggregate function %s with %d arguments", a.Fn.Name, len(a.Args))
 		}
