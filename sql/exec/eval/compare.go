@@ -147,6 +147,9 @@ func (f *Frame) instant(t types.OID, d types.Datum) int64 {
 	}
 	switch {
 	case d.I > math.MaxInt64/usecsPerDay:
+		if d.I != types.DateInfinity {
+			return math.MaxInt64 - 1
+		}
 		return math.MaxInt64
 	case d.I < math.MinInt64/usecsPerDay:
 		return math.MinInt64

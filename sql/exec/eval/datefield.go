@@ -2,6 +2,7 @@ package eval
 
 import (
 	"math"
+	"strconv"
 	"strings"
 	"time"
 
@@ -24,9 +25,9 @@ var dateFieldFuncs = func() map[string]impl {
 		}),
 		"date_trunc(text,interval)":                       fn2(truncInterval),
 		"age(timestamp,timestamp)":                        fn2(age),
-		"age(timestamptz,timestamptz)":                    fn2(func(f *Frame, a, b types.Datum) (types.Datum, error) { return age(f, f.local(a), f.local(b)) }),
+		"age(timestamptz,timestamptz)":                    fn2(func(f *Frame, a, b types.Datum) (types.Datum, error) { return age(f, f.shift(a), f.shift(b)) }),
 		"age(timestamp)":                                  fn1(func(f *Frame, a types.Datum) (types.Datum, error) { return age(f, f.today(), a) }),
-		"age(timestamptz)":                                fn1(func(f *Frame, a types.Datum) (types.Datum, error) { return age(f, f.today(), f.local(a)) }),
+		"age(timestamptz)":                                fn1(func(f *Frame, a types.Datum) (types.Datum, error) { return age(f, f.today(), f.shift(a)) }),
 		"date_bin(interval,timestamp,timestamp)":          fn3(dateBin),
 		"date_bin(interval,timestamptz,timestamptz)":      fn3(dateBin),
 		"to_timestamp(float8)":                            fn1(toTimestampFloat),
@@ -79,6 +80,11 @@ var dateFieldFuncs = func() map[string]impl {
 func (f *Frame) today() types.Datum {
 	days, _ := types.SplitTimestamp(types.TimestampFromTZ(f.zone(), f.ctx.Now))
 	return types.DInt(int64(days) * usecsPerDay)
+}
+
+// shift is local for age, which in PostgreSQL takes the infinities for instants.
+func (f *Frame) shift(a types.Datum) types.Datum {
+	return types.DInt(a.I + int64(types.UTCOffset(f.zone(), a.I))*usecsPerSec)
 }
 
 // unitNames maps PostgreSQL's spellings of units, cut at ten characters, to one each.
@@ -136,13 +142,30 @@ func extractor(t types.OID, numeric bool) builder {
 			if u == "" {
 				u = unit(name.B)
 			}
-			if u == "julian" && (t == types.Timestamp || t == types.TimestampTZ) && !timestampInfinite(a.I) {
+			if u == "julian" && (t == types.Date && !numeric || t == types.Timestamp || t == types.TimestampTZ) && !timestampInfinite(a.I) {
+				if t == types.Date && dateInfinite(a.I) {
+					return types.DFloat(math.Inf(int(a.I))), nil
+				}
+				if t == types.Date {
+					return types.DFloat(float64(a.I + julianEpoch)), nil
+				}
 				return f.julian(t, a, numeric)
 			}
-			v, ok := f.field(t, u, a)
+			of := t
+			if t == types.Date && !numeric { // date_part converts
+				ts, err := dateToTimestamp(f, a)
+				if err != nil {
+					return a, err
+				}
+				of, a = types.Timestamp, ts
+			}
+			if t == types.Interval && u == "epoch" {
+				return epochOfInterval(f, types.DecodeInterval(a.B), numeric)
+			}
+			v, ok := f.field(of, u, a)
 			switch {
 			case !ok:
-				return a, errUnit(name.B, t)
+				return a, errUnit(name.B, of)
 			case v.null:
 				return types.NullDatum, nil
 			case v.inf != 0 && numeric:
@@ -363,11 +386,23 @@ func intervalField(u string, v types.IntervalValue) (field, bool) {
 		return field{coef: years / 100}, true
 	case "millennium":
 		return field{coef: years / 1000}, true
-	case "epoch":
-		secs := (1461*years + 120*(months%12) + 4*int64(v.Days)) * (86400 / 4)
-		return field{coef: secs*usecsPerSec + v.Micros, scale: 6}, true
 	}
 	return timeField(u, v.Micros)
+}
+
+// epochOfInterval is the length in seconds, of years of 365.25 days and months of 30.
+func epochOfInterval(f *Frame, v types.IntervalValue, numeric bool) (types.Datum, error) {
+	years, months := int64(v.Months/12), int64(v.Months%12)
+	if !numeric {
+		x := float64(v.Micros) / 1e6
+		x += 365.25 * 86400 * float64(years)
+		x += 30 * 86400 * float64(months)
+		return types.DFloat(x + 86400*float64(v.Days)), nil
+	}
+	secs := (1461*years + 120*months + 4*int64(v.Days)) * (86400 / 4)
+	var a, b [32]byte
+	whole := types.NumericFromInt64(a[:0], secs)
+	return f.keepErr(types.NumericAdd(f.out(), whole, types.AppendNumericSmall(b[:0], v.Micros, 6)))
 }
 
 // truncLocal cuts a local time at a unit; wide says that the unit is a day or more.
@@ -415,13 +450,24 @@ func truncLocal(u string, ts int64) (out int64, wide, ok bool) {
 	return int64(types.DaysFromCivil(y, m, 1)) * usecsPerDay, true, true
 }
 
+// errTrunc is errUnit for date_trunc, which does not know the units that only extract.
+func errTrunc(name []byte, t types.OID) error {
+	switch unit(name) {
+	case "epoch", "dow", "isodow", "doy", "isoyear", "julian":
+		return pgerr.Newf(pgerr.InvalidParameterValue, "unit \"%s\" not recognized for type %s", strings.ToLower(string(name)), t)
+	case "week":
+		return errUnit(name, t).(*pgerr.Error).WithDetail("Months usually have fractional weeks.")
+	}
+	return errUnit(name, t)
+}
+
 func truncTimestamp(_ *Frame, u, a types.Datum) (types.Datum, error) {
 	if timestampInfinite(a.I) {
 		return a, nil
 	}
 	ts, _, ok := truncLocal(unit(u.B), a.I)
 	if !ok {
-		return a, errUnit(u.B, types.Timestamp)
+		return a, errTrunc(u.B, types.Timestamp)
 	}
 	return timestamp(ts)
 }
@@ -434,7 +480,7 @@ func truncZoned(u, a types.Datum, zone *time.Location) (types.Datum, error) {
 	ts, wide, ok := truncLocal(unit(u.B), a.I+off)
 	switch {
 	case !ok:
-		return a, errUnit(u.B, types.TimestampTZ)
+		return a, errTrunc(u.B, types.TimestampTZ)
 	case wide:
 		return zoned(ts, zone)
 	}
@@ -472,16 +518,13 @@ func truncInterval(f *Frame, u, a types.Datum) (types.Datum, error) {
 		v.Micros -= v.Micros % 1000
 	case "microseconds":
 	default:
-		return a, errUnit(u.B, types.Interval)
+		return a, errTrunc(u.B, types.Interval)
 	}
 	return f.interval(v), nil
 }
 
 // age subtracts field by field, so that the result has years, months and days.
 func age(f *Frame, a, b types.Datum) (types.Datum, error) {
-	if timestampInfinite(a.I) || timestampInfinite(b.I) {
-		return a, errTimestampRange
-	}
 	neg := a.I < b.I
 	hi, lo := a.I, b.I
 	if neg {
@@ -551,7 +594,7 @@ func makeDate(_ *Frame, y, m, d types.Datum) (types.Datum, error) {
 		year++
 	}
 	if y.I == 0 || m.I < 1 || m.I > 12 || d.I < 1 || d.I > int64(types.DaysInMonth(int(year), int(m.I))) {
-		return y, pgerr.Newf(pgerr.DatetimeFieldOverflow, "date field value out of range: %d-%02d-%02d", y.I, m.I, d.I)
+		return y, pgerr.Newf(pgerr.DatetimeFieldOverflow, "date field value out of range: %d-%02d-%02d", year, m.I, d.I)
 	}
 	days := types.DaysFromCivil(int(year), int(m.I), int(d.I))
 	if days < minDate || days >= endDate {
@@ -567,7 +610,7 @@ func makeTime(_ *Frame, h, m, s types.Datum) (types.Datum, error) {
 		(h.I < 24 || h.I == 24 && m.I == 0 && us == 0) && !math.IsNaN(sec)
 	total := h.I*usecsPerHour + m.I*usecsPerMin + int64(us)
 	if !ok || total > usecsPerDay {
-		return h, pgerr.Newf(pgerr.DatetimeFieldOverflow, "time field value out of range: %d:%02d:%02g", h.I, m.I, sec)
+		return h, pgerr.Newf(pgerr.DatetimeFieldOverflow, "time field value out of range: %d:%02d:%s", h.I, m.I, shortFloat(sec))
 	}
 	return types.DInt(total), nil
 }
@@ -581,7 +624,20 @@ func makeTimestamp(f *Frame, args []types.Datum) (types.Datum, error) {
 	if err != nil {
 		return t, err
 	}
+	if d.I >= endTimestamp/usecsPerDay || d.I < minTimestamp/usecsPerDay {
+		return d, pgerr.Newf(pgerr.DatetimeFieldOverflow, "timestamp out of range: %d-%02d-%02d %d:%02d:%s",
+			args[0].I, args[1].I, args[2].I, args[3].I, args[4].I, shortFloat(args[5].Float()))
+	}
 	return timestamp(d.I*usecsPerDay + t.I)
+}
+
+// shortFloat is C's %02g.
+func shortFloat(x float64) string {
+	s := strconv.FormatFloat(x, 'g', 6, 64)
+	if len(s) < 2 {
+		s = "0" + s
+	}
+	return s
 }
 
 // makeIntervalOf makes an interval of years, months, weeks, days, hours, minutes and seconds, as many as given.
@@ -600,9 +656,6 @@ func makeIntervalOf(c *compiler, call *scalar.Call) (impl, error) {
 		}
 		months, days := n[0]*12+n[1], n[2]*7+n[3]
 		us := n[4]*usecsPerHour + n[5]*usecsPerMin + int64(math.RoundToEven(secs*1e6))
-		if months != int64(int32(months)) || days != int64(int32(days)) {
-			return types.Datum{}, errIntervalRange
-		}
 		return f.interval(types.IntervalValue{Micros: us, Days: int32(days), Months: int32(months)}), nil
 	}), nil
 }
@@ -671,6 +724,9 @@ func atZone(convert func(f *Frame, z *time.Location, a types.Datum) (types.Datum
 func atOffset(convert func(f *Frame, z *time.Location, a types.Datum) (types.Datum, error)) fn2 {
 	return func(f *Frame, off, a types.Datum) (types.Datum, error) {
 		v := types.DecodeInterval(off.B)
+		if a.B == nil && timestampInfinite(a.I) {
+			return a, nil
+		}
 		if v.Months != 0 || v.Days != 0 {
 			return a, pgerr.Newf(pgerr.InvalidParameterValue, "interval time zone \"%s\" must not include months or days", types.AppendIntervalText(nil, v))
 		}

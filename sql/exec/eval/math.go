@@ -18,16 +18,22 @@ var mathFuncs = map[string]impl{
 	"round(float8)": float1(math.RoundToEven), "trunc(float8)": float1(math.Trunc),
 	"sign(float8)": float1(signFloat),
 	"sqrt(float8)": fn1(sqrtFloat), "cbrt(float8)": float1(math.Cbrt),
-	"exp(float8)": fn1(expFloat), "ln(float8)": logarithm(math.Log),
-	"log(float8)": logarithm(math.Log10), "log10(float8)": logarithm(math.Log10),
+	"exp(float8)": fn1(expFloat), "ln(float8)": logarithm(ln),
+	"log(float8)": logarithm(log10), "log10(float8)": logarithm(log10),
 	"power(float8,float8)": fn2(power), "pow(float8,float8)": fn2(power),
 	"mod(int2,int2)": fn2(intMod), "mod(int4,int4)": fn2(intMod), "mod(int8,int8)": fn2(intMod),
 	"gcd(int4,int4)": gcdInt(types.Int4), "gcd(int8,int8)": gcdInt(types.Int8),
 	"lcm(int4,int4)": lcmInt(types.Int4), "lcm(int8,int8)": lcmInt(types.Int8),
-	"pi()":            fn0(func(*Frame) (types.Datum, error) { return types.DFloat(math.Pi), nil }),
-	"degrees(float8)": float1(func(x float64) float64 { return x / (math.Pi / 180) }),
-	"radians(float8)": float1(func(x float64) float64 { return x * (math.Pi / 180) }),
-	"sin(float8)":     trigonometric(math.Sin), "cos(float8)": trigonometric(math.Cos), "tan(float8)": trigonometric(math.Tan),
+	"pi()": fn0(func(*Frame) (types.Datum, error) { return types.DFloat(math.Pi), nil }),
+	"degrees(float8)": fn1(func(_ *Frame, a types.Datum) (types.Datum, error) {
+		x := a.Float()
+		return checkFloat(x/(math.Pi/180), math.IsInf(x, 0), x == 0)
+	}),
+	"radians(float8)": fn1(func(_ *Frame, a types.Datum) (types.Datum, error) {
+		x := a.Float()
+		return checkFloat(x*(math.Pi/180), math.IsInf(x, 0), x == 0)
+	}),
+	"sin(float8)": trigonometric(math.Sin), "cos(float8)": trigonometric(math.Cos), "tan(float8)": trigonometric(math.Tan),
 	"cot(float8)":  trigonometric(func(x float64) float64 { return 1 / math.Tan(x) }),
 	"asin(float8)": bounded(math.Asin, -1, 1), "acos(float8)": bounded(math.Acos, -1, 1),
 	"atan(float8)": float1(math.Atan),
@@ -107,6 +113,21 @@ func logarithm(f func(float64) float64) fn1 {
 		}
 		return types.DFloat(f(a.Float())), nil
 	}
+}
+
+// ln and log10 scale denormal arguments up: Go's own are wrong for them on some machines.
+func ln(x float64) float64 {
+	if x < 0x1p-1022 {
+		return math.Log(x*0x1p54) - 54*math.Ln2
+	}
+	return math.Log(x)
+}
+
+func log10(x float64) float64 {
+	if x < 0x1p-1022 {
+		return math.Log10(x*0x1p54) - 54*(math.Ln2/math.Ln10)
+	}
+	return math.Log10(x)
 }
 
 var (
@@ -202,7 +223,7 @@ func widthBucketFloat(_ *Frame, args []types.Datum) (types.Datum, error) {
 		}
 		return types.DInt(n + 1), nil
 	}
-	v := int64(float64(n)*((x-lo)/(hi-lo))) + 1
+	v := int64(float64(n)*(x-lo)/(hi-lo)) + 1
 	if math.IsInf(hi-lo, 0) {
 		v = int64(float64(n)*((x/2-lo/2)/(hi/2-lo/2))) + 1
 	}

@@ -243,7 +243,7 @@ func powerNumeric(dst, a, b []byte) ([]byte, error) {
 	}
 	base, exp := toDecimal(a), toDecimal(b)
 	if n, err := types.NumericToInt64(b); integer && err == nil && n == int64(int32(n)) {
-		return powerInt(dst, base, n, a, b)
+		return powerInt(dst, base, n, a)
 	}
 	if sign == 0 {
 		return roundDecimal(dst, apd.New(0, 0), minSigDigits)
@@ -290,19 +290,19 @@ func powerNumeric(dst, a, b []byte) ([]byte, error) {
 }
 
 // powerInt raises to a whole power.
-func powerInt(dst []byte, base *apd.Decimal, n int64, a, b []byte) ([]byte, error) {
+func powerInt(dst []byte, base *apd.Decimal, n int64, a []byte) ([]byte, error) {
 	var w float64
 	if !base.IsZero() {
 		lead, _ := strconv.ParseFloat(base.Coeff.String(), 64)
 		w = float64(n) * (math.Log10(lead) + float64(base.Exponent))
 	}
-	if w > 32768*4 {
+	scale := resultScale(minSigDigits, a)
+	switch {
+	case w > 32768*4:
 		return dst, errNumericOverflow
+	case w+1 < -maxDisplayScale:
+		return roundDecimal(dst, apd.New(0, 0), scale)
 	}
-	if w+1 < -maxDisplayScale {
-		return roundDecimal(dst, apd.New(0, 0), maxDisplayScale)
-	}
-	scale := resultScale(minSigDigits-int(w), a, b)
 	ctx := decimalContext(scale + max(int(w), 0) + 20)
 	r := *apdOne
 	sq := *base

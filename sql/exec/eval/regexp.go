@@ -42,6 +42,9 @@ var regexpFuncs = map[string]impl{
 		return regexpCount(f, s, p, start.I, regexpFlags{})
 	}),
 	"regexp_count(text,text,int4,text)": fnN(func(f *Frame, args []types.Datum) (types.Datum, error) {
+		if args[2].I <= 0 {
+			return args[0], checkStart("start", args[2].I)
+		}
 		o, err := parseRegexpFlags(args[3].B, false, "regexp_count()")
 		if err != nil {
 			return args[0], err

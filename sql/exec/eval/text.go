@@ -226,7 +226,10 @@ func fromEnd(s []byte, n int64) int {
 
 func right(_ *Frame, a, n types.Datum) (types.Datum, error) {
 	skip := -n.I
-	if n.I >= 0 {
+	switch {
+	case n.I == math.MinInt32: // -n is n there, in C
+		skip = 0
+	case n.I >= 0:
 		skip = max(0, int64(utf8.RuneCount(a.B))-n.I)
 	}
 	return types.Datum{B: a.B[runeOffset(a.B, int(skip)):]}, nil
@@ -437,7 +440,7 @@ func chr(f *Frame, a types.Datum) (types.Datum, error) {
 	var text string
 	switch {
 	case a.I < 0:
-		text = "character number must be positive"
+		return a, pgerr.Newf(pgerr.InvalidParameterValue, "character number must be positive")
 	case a.I == 0:
 		text = "null character not permitted"
 	case a.I > utf8.MaxRune:

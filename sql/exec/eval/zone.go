@@ -1,6 +1,7 @@
 package eval
 
 import (
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -32,6 +33,9 @@ func findZone(name string) *time.Location {
 	if off, ok := abbreviations[upper]; ok {
 		return time.FixedZone(upper, off)
 	}
+	if z := offsetZone(name); z != nil {
+		return z
+	}
 	if name == "" || upper == "LOCAL" {
 		return nil
 	}
@@ -41,6 +45,26 @@ func findZone(name string) *time.Location {
 		}
 	}
 	return nil
+}
+
+// offsetZone reads [+-]h[:m[:s]] as POSIX does: positive is west. nil: it is something else.
+func offsetZone(s string) *time.Location {
+	sign := -1
+	if rest, ok := strings.CutPrefix(s, "-"); ok {
+		s, sign = rest, 1
+	} else {
+		s = strings.TrimPrefix(s, "+")
+	}
+	secs, unit := 0, 3600
+	for i, part := range strings.Split(s, ":") {
+		n, err := strconv.ParseUint(part, 10, 8)
+		if err != nil || i > 2 || i > 0 && n > 59 {
+			return nil
+		}
+		secs += int(n) * unit
+		unit /= 60
+	}
+	return time.FixedZone("", sign*secs)
 }
 
 // capitalize writes a zone's name as the database does: America/New_York.

@@ -281,7 +281,7 @@ func (r *registry) addIOCasts() {
 	for _, s := range []string{"text", "varchar", "bpchar", "name"} {
 		for _, all := range []map[string]types.OID{scalarTypes, arrayTypes} {
 			for t := range all {
-				if t != s && (t != "char") && Category(typeNamed(t)) != 'S' {
+				if t != s && t != "char" && !(t == "bool" && s != "name") && Category(typeNamed(t)) != 'S' {
 					add(t, s)
 					add(s, t)
 				}
