@@ -1,10 +1,12 @@
 package state
 
 import (
+	"bytes"
 	"encoding/binary"
 	"io"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 )
@@ -64,49 +66,65 @@ func loadBench(b *testing.B, t *Txn, a *Arrangement, n int) {
 	b.Logf("loaded %d keys by commits of 1000: %.0f/s", n, float64(n)/time.Since(start).Seconds())
 }
 
-func benchRMW(b *testing.B, pick func() uint64) {
+// benchRMW reads, changes and writes picked keys, in ticks of 1000: one by one
+// in the order picked, or as operators do, consolidated and in order of key.
+func benchRMW(b *testing.B, consolidated bool, pick func() uint64) {
 	s, t, a := openBench(b)
 	loadBench(b, t, a, benchKeys)
-	key, value := make([]byte, 0, 24), make([]byte, 60)
-	step := func(i int) {
-		key = benchKey(key, pick())
-		v, ok, err := a.Get(key)
-		if err != nil || !ok || len(v) != 60 {
-			b.Fatal(len(v), ok, err)
+	value := make([]byte, 60)
+	keys := make([][24]byte, 1000)
+	tick := func() {
+		keys = keys[:1000]
+		for i := range keys {
+			benchKey(keys[i][:0], pick())
 		}
-		copy(value, v)
-		value[i%60]++
-		if err := a.Set(key, value); err != nil {
-			b.Fatal(err)
+		if consolidated {
+			slices.SortFunc(keys, func(x, y [24]byte) int { return bytes.Compare(x[:], y[:]) })
+			keys = slices.Compact(keys)
 		}
-		if i%1000 == 999 {
-			if err := t.Commit(&Checkpoint{Tick: uint64(i)}); err != nil {
+		for i := range keys {
+			v, ok, err := a.Get(keys[i][:])
+			if err != nil || !ok || len(v) != 60 {
+				b.Fatal(len(v), ok, err)
+			}
+			copy(value, v)
+			value[i%60]++
+			if err := a.Set(keys[i][:], value); err != nil {
 				b.Fatal(err)
 			}
 		}
+		if err := t.Commit(&Checkpoint{Tick: 1}); err != nil {
+			b.Fatal(err)
+		}
 	}
-	for i := range benchKeys / 2 { // warm
-		step(i)
+	for range benchKeys / 2000 { // warm
+		tick()
 	}
 	m := s.Metrics()
 	b.ResetTimer()
-	for i := range b.N {
-		step(i)
+	for range b.N {
+		tick()
 	}
 	b.StopTimer()
-	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "rmw/s")
+	b.ReportMetric(float64(b.N)*1000/b.Elapsed().Seconds(), "rmw/s")
 	n := s.Metrics()
 	b.ReportMetric(float64(n.HotHits-m.HotHits)/float64(n.HotHits-m.HotHits+n.HotMisses-m.HotMisses), "hot-hit-ratio")
 }
 
-func BenchmarkReadModifyWriteUniform(b *testing.B) {
-	r := rand.New(rand.NewPCG(2, 2))
-	benchRMW(b, func() uint64 { return r.Uint64N(uint64(benchKeys)) })
-}
-
-func BenchmarkReadModifyWriteZipf(b *testing.B) {
-	z := rand.NewZipf(rand.New(rand.NewPCG(3, 3)), 1.1, 1, uint64(benchKeys-1))
-	benchRMW(b, z.Uint64)
+func BenchmarkReadModifyWrite(b *testing.B) {
+	for _, c := range []struct {
+		name         string
+		consolidated bool
+	}{{"one by one", false}, {"consolidated", true}} {
+		b.Run("uniform "+c.name, func(b *testing.B) {
+			r := rand.New(rand.NewPCG(2, 2))
+			benchRMW(b, c.consolidated, func() uint64 { return r.Uint64N(uint64(benchKeys)) })
+		})
+		b.Run("zipf "+c.name, func(b *testing.B) {
+			z := rand.NewZipf(rand.New(rand.NewPCG(3, 3)), 1.1, 1, uint64(benchKeys-1))
+			benchRMW(b, c.consolidated, z.Uint64)
+		})
+	}
 }
 
 func BenchmarkGet(b *testing.B) {
