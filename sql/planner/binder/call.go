@@ -9,25 +9,6 @@ import (
 	"github.com/helios-sql/helios-sql/sql/types"
 )
 
-// windowFunctions exist only with OVER.
-var windowFunctions = map[string]bool{"row_number": true, "rank": true, "dense_rank": true, "percent_rank": true,
-	"cume_dist": true, "ntile": true, "lag": true, "lead": true, "first_value": true, "last_value": true, "nth_value": true}
-
-// otherFunctions are PostgreSQL's kinds of functions that we do not have; unlike
-// unknown names they are refused by what they are.
-var otherFunctions = map[string]string{
-	"string_agg": "aggregate function", "array_agg": "aggregate function", "json_agg": "aggregate function", "jsonb_agg": "aggregate function",
-	"json_object_agg": "aggregate function", "jsonb_object_agg": "aggregate function", "xmlagg": "aggregate function",
-	"percentile_cont": "ordered-set aggregate", "percentile_disc": "ordered-set aggregate", "mode": "ordered-set aggregate",
-	"corr": "aggregate function", "covar_pop": "aggregate function", "covar_samp": "aggregate function", "regr_slope": "aggregate function",
-	"stddev": "aggregate function", "stddev_pop": "aggregate function", "stddev_samp": "aggregate function",
-	"variance": "aggregate function", "var_pop": "aggregate function", "var_samp": "aggregate function",
-	"generate_series": "set-returning function", "unnest": "set-returning function", "generate_subscripts": "set-returning function",
-	"json_array_elements": "set-returning function", "jsonb_array_elements": "set-returning function", "jsonb_each": "set-returning function",
-	"jsonb_object_keys": "set-returning function", "regexp_matches": "set-returning function", "regexp_split_to_table": "set-returning function",
-	"grouping": "grouping function",
-}
-
 // grammarFunctions stand behind keywords of the grammar: errors show them qualified.
 var grammarFunctions = map[string]bool{"position": true, "extract": true, "timezone": true, "like_escape": true, "similar_to_escape": true}
 
@@ -50,7 +31,7 @@ func (s *scope) call(c *ast.Call) scalar.Expr {
 		case "greatest", "least":
 			args := s.exprs(c.Args)
 			t := s.b.unify(args, strings.ToUpper(name))
-			s.b.ordering(t.OID, pos)
+			s.b.comparison(t.OID)
 			return s.b.put(&scalar.MinMax{Greatest: name == "greatest", Args: args, Typ: t}, pos)
 		case "nullif":
 			return s.nullif(c)
@@ -106,10 +87,10 @@ func (s *scope) resolveCall(c *ast.Call, name string, args []scalar.Expr, filter
 	case found == nil && several:
 		fail(pgerr.Newf(pgerr.AmbiguousFunction, "function %s is not unique", signature(shown, in)).At(pos).
 			WithHint("Could not choose a best candidate function. You might need to add explicit type casts."))
-	case found == nil && windowFunctions[name]:
+	case found == nil && postgresFunctions()[name] == "window function":
 		failf(pgerr.WrongObjectType, pos, "window function %s requires an OVER clause", name)
-	case found == nil && otherFunctions[name] != "":
-		unsupported(c.Pos, "%s %s", otherFunctions[name], name)
+	case found == nil && foreign(c, name):
+		unsupported(c.Pos, "%s %s", postgresFunctions()[name], name)
 	case found == nil:
 		fail(pgerr.Newf(pgerr.UndefinedFunction, "function %s does not exist", signature(shown, in)).At(pos).
 			WithHint("No function matches the given name and argument types. You might need to add explicit type casts."))

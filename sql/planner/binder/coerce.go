@@ -88,8 +88,11 @@ func (b *Binder) undetermined(p *scalar.Param) scalar.Expr {
 
 // coerceMod applies a type modifier to a value of the right type.
 func (b *Binder) coerceMod(e scalar.Expr, t types.Type, ctx scalar.CastContext) scalar.Expr {
-	if t.Mod < 0 || e.Type().Mod == t.Mod {
+	if e.Type().Mod == t.Mod {
 		return e
+	}
+	if t.Mod < 0 {
+		return b.withType(e, t)
 	}
 	if c, ok := e.(*scalar.Const); ok && c.Value.Null {
 		return b.withType(e, t)
@@ -210,6 +213,13 @@ func boolConst(v bool) scalar.Expr {
 func (b *Binder) equality(t types.OID, pos int) {
 	if t == types.JSON {
 		failf(pgerr.UndefinedFunction, pos, "could not identify an equality operator for type %s", t)
+	}
+}
+
+// comparison checks that a type can be compared, for GREATEST and LEAST.
+func (b *Binder) comparison(t types.OID) {
+	if t == types.JSON {
+		failf(pgerr.UndefinedFunction, 0, "could not identify a comparison function for type %s", t)
 	}
 }
 

@@ -327,10 +327,10 @@ func (s *scope) cast(c *ast.Cast) scalar.Expr {
 		}
 		failf(pgerr.CannotCoerce, pos, "cannot cast type %s to %s", x.Type().OID, t.OID)
 	}
-	if r == x {
-		return r
+	if call, ok := r.(*scalar.Call); ok && r != x && call.Fn.Name != "io" {
+		s.b.put(r, s.b.leftmost(int(c.Pos), x))
 	}
-	return s.b.put(r, s.b.leftmost(int(c.Pos), x))
+	return r
 }
 
 // collate accepts the one collation that we have under its names.

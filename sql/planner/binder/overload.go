@@ -3,6 +3,7 @@ package binder
 import (
 	"strings"
 
+	"github.com/helios-sql/helios-sql/sql/parser/ast"
 	"github.com/helios-sql/helios-sql/sql/pgerr"
 	"github.com/helios-sql/helios-sql/sql/planner/scalar"
 	"github.com/helios-sql/helios-sql/sql/types"
@@ -30,6 +31,7 @@ func (s *scope) operator(name string, l, r scalar.Expr, pos int) scalar.Expr {
 	}
 	c, ambiguous := resolveOperator(cands, in)
 	if c == nil {
+		s.arrayOperator(name, in, pos)
 		sig := name + " " + in[len(in)-1].String()
 		plural := "No operator matches the given name and argument type. You might need to add an explicit type cast."
 		if l != nil {
@@ -43,6 +45,18 @@ func (s *scope) operator(name string, l, r scalar.Expr, pos int) scalar.Expr {
 		fail(pgerr.Newf(pgerr.UndefinedFunction, "operator does not exist: %s", sig).At(pos).WithHint("%s", plural))
 	}
 	return s.b.apply(c.fn, c.args, args, pos)
+}
+
+// arrayOperator refuses by name the operators of arrays, which take any array.
+func (s *scope) arrayOperator(name string, in []types.OID, pos int) {
+	switch name {
+	case "=", "<>", "<", "<=", ">", ">=", "||", "@>", "<@", "&&":
+		for _, t := range in {
+			if t.Elem() != 0 {
+				unsupported(ast.Pos(pos), "operator %s of arrays", name)
+			}
+		}
+	}
 }
 
 // resolveOperator is oper(): an exact match, where an unknown literal is taken

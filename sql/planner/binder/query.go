@@ -3,6 +3,7 @@ package binder
 import (
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/helios-sql/helios-sql/sql/parser/ast"
 	"github.com/helios-sql/helios-sql/sql/pgerr"
@@ -229,7 +230,7 @@ func (s *scope) star(parts []string, pos int) []target {
 		}
 		items = []*item{it}
 	default:
-		failf(pgerr.SyntaxError, pos, "improper qualified name (too many dotted names)")
+		failf(pgerr.SyntaxError, pos, "improper qualified name (too many dotted names): %s", strings.Join(parts, ".")+".*")
 	}
 	var out []target
 	for _, it := range items {

@@ -2,6 +2,7 @@ package binder
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/helios-sql/helios-sql/sql/catalog"
 	"github.com/helios-sql/helios-sql/sql/parser/ast"
@@ -111,7 +112,7 @@ func (s *scope) ref(c *itemCol, pos int) scalar.Expr {
 func (s *scope) column(c *ast.ColumnRef) scalar.Expr {
 	pos := int(c.Pos)
 	if c.Star {
-		failf(pgerr.SyntaxError, pos, "row expansion via \"*\" is not supported here")
+		unsupported(c.Pos, "a whole row as a value")
 	}
 	switch len(c.Parts) {
 	case 1:
@@ -121,7 +122,7 @@ func (s *scope) column(c *ast.ColumnRef) scalar.Expr {
 	case 3:
 		return s.qualified(c.Parts[0], c.Parts[1], c.Parts[2], pos)
 	}
-	failf(pgerr.SyntaxError, pos, "improper qualified name (too many dotted names)")
+	failf(pgerr.SyntaxError, pos, "improper qualified name (too many dotted names): %s", strings.Join(c.Parts, "."))
 	return nil
 }
 

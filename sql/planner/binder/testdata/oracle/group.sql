@@ -70,3 +70,49 @@ SELECT date_trunc('day', created), count(*) FROM orders GROUP BY date_trunc('day
 SELECT * FROM orders GROUP BY id
 SELECT * FROM orders GROUP BY region
 SELECT v.region FROM big_orders v GROUP BY v.id
+SELECT v.total FROM big_orders v GROUP BY v.id, v.total
+SELECT region, sum(amount) / count(*) AS mean, round(avg(amount), 2), max(amount) - min(amount) AS spread FROM orders GROUP BY region
+SELECT upper(region), lower(upper(region)) FROM orders GROUP BY upper(region) HAVING upper(region) > 'a' ORDER BY upper(region), max(id)
+SELECT region, amount > 5 FROM orders GROUP BY region, amount > 5
+SELECT region, amount > 6 FROM orders GROUP BY region, amount > 5
+SELECT coalesce(region, 'x') FROM orders GROUP BY coalesce(region, 'y')
+SELECT region IN ('a', 'b') FROM orders GROUP BY region IN ('a', 'b')
+SELECT region IN ('a', 'b') FROM orders GROUP BY region IN ('a', 'c')
+SELECT (region IS NULL), region IS NOT NULL FROM orders GROUP BY region IS NULL
+SELECT created::date, count(*) FROM orders GROUP BY created::date
+SELECT created::date FROM orders GROUP BY created::timestamptz
+SELECT extract(year FROM created), count(*) FROM orders GROUP BY extract(year FROM created)
+SELECT count(*) + 1, sum(amount) * 2, 'x' || max(region) FROM orders
+SELECT count(*) AS region FROM orders GROUP BY region ORDER BY region
+SELECT sum(amount) FROM orders WHERE amount > 5 HAVING max(id) > 1
+SELECT sum(a.amount) FROM orders a, orders b WHERE a.id = b.id GROUP BY b.region
+SELECT a.id, b.region FROM orders a LEFT JOIN orders b ON a.id = b.user_id GROUP BY a.id, b.id
+SELECT i.order_id, i.qty FROM items i GROUP BY i.line, i.order_id
+SELECT i.qty FROM orders o LEFT JOIN items i ON i.order_id = o.id GROUP BY i.line, i.order_id
+SELECT id FROM (SELECT id, region FROM orders) s GROUP BY id
+SELECT region FROM (SELECT id, region FROM orders) s GROUP BY id
+SELECT count(*) FILTER (WHERE active), count(DISTINCT region) FILTER (WHERE amount > 1) FROM orders
+SELECT sum(1), sum(1.5), sum(amount::float8), avg('1'::interval), min('x'), max(NULL), min(1), count(NULL) FROM orders
+SELECT max(active) FROM orders
+SELECT min(doc) FROM docs
+SELECT max(uid) FROM docs
+SELECT avg(region) FROM orders
+SELECT sum(created) FROM orders
+SELECT max(created), min(day), max(b) FROM orders, odd
+SELECT sum(DISTINCT id, region) FROM orders
+SELECT max(id, 5) FROM orders
+SELECT max(DISTINCT id), count(DISTINCT 5) FROM orders
+SELECT id FROM orders GROUP BY 1.5
+SELECT id FROM orders GROUP BY 'x'
+SELECT id FROM orders GROUP BY NULL
+SELECT id FROM orders GROUP BY orders.nosuch
+SELECT id FROM orders ORDER BY sum(amount)
+SELECT id FROM orders GROUP BY id ORDER BY sum(amount), region
+SELECT 5 FROM orders GROUP BY 1
+SELECT 5, 'x', NULL FROM orders GROUP BY 1, 2, 3
+SELECT o.*, count(*) FROM orders o GROUP BY o.id
+SELECT o.*, count(*) FROM orders o JOIN users u USING (id) GROUP BY o.id
+SELECT *, count(*) FROM orders o JOIN users u USING (id) GROUP BY id
+SELECT bool_and(amount > 5) AND true, NOT bool_or(active) FROM orders
+SELECT CASE WHEN count(*) > 1 THEN region END FROM orders GROUP BY region
+SELECT CASE WHEN count(*) > 1 THEN region END FROM orders

@@ -108,3 +108,64 @@ WITH c AS (SELECT 1 AS x) SELECT * FROM (SELECT * FROM c) s
 WITH orders AS (SELECT 'x' AS region) SELECT region FROM orders
 WITH c AS (SELECT 'x') SELECT * FROM c
 WITH c AS (SELECT nosuch FROM orders) SELECT 1
+-- views, refusals
+SELECT * FROM big_orders
+SELECT b.total, b.id FROM big_orders b WHERE total > 200
+SELECT amount FROM big_orders
+! SELECT o FROM orders o
+! SELECT row_number() OVER (ORDER BY id) FROM orders
+! SELECT (SELECT 1)
+! SELECT id FROM orders WHERE EXISTS (SELECT 1)
+! SELECT id FROM orders WHERE id IN (SELECT id FROM users)
+! SELECT id FROM orders WHERE id = ANY (SELECT id FROM users)
+! SELECT DISTINCT ON (id) id FROM orders
+! SELECT id FROM orders FOR UPDATE
+! SELECT * FROM orders o, LATERAL (SELECT o.id) s
+! SELECT * FROM generate_series(1, 3)
+! SELECT generate_series(1, 3)
+! SELECT ARRAY[1, 2]
+! SELECT ('{1,2}'::int[])[1]
+! SELECT ROW(1, 2)
+! SELECT (1, 2)
+! SELECT region COLLATE "en_US" FROM orders
+! SELECT string_agg(region, ',') FROM orders
+! SELECT array_agg(region ORDER BY id) FROM orders
+! SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY amount) FROM orders
+! SELECT region, count(*) FROM orders GROUP BY ROLLUP (region)
+! SELECT region, count(*) FROM orders GROUP BY GROUPING SETS ((region), ())
+! WITH RECURSIVE r AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM r) SELECT * FROM r
+! WITH x AS (DELETE FROM orders RETURNING id) SELECT * FROM x
+! SELECT id FROM orders INTERSECT SELECT id FROM users
+! SELECT id FROM orders EXCEPT SELECT id FROM users
+! SELECT id FROM orders ORDER BY id FETCH FIRST 2 ROWS WITH TIES
+! SELECT 'orders'::regclass
+! SELECT B'101'
+! SELECT make_interval(days => 3)
+! SELECT sum(amount) OVER w FROM orders WINDOW w AS (PARTITION BY region)
+! SELECT id = ANY ('{1,2}') FROM orders
+! SELECT id = ANY ($1) FROM orders
+WITH RECURSIVE r AS (SELECT 1 AS n) SELECT * FROM r
+SELECT (o).region FROM orders o
+SELECT (o).* FROM orders o
+SELECT (o).nosuch FROM orders o
+! SELECT count(o.*) FROM orders o
+SELECT orders.id AS "Q" FROM orders ORDER BY "Q"
+SELECT id FROM orders ORDER BY orders.id USING >
+SELECT * FROM orders o WHERE users.id = 1
+SELECT * FROM orders o WHERE o.user.id = 1
+SELECT a.b.c.d.e FROM orders
+SELECT region AS a, id AS a FROM orders GROUP BY a, id
+SELECT DISTINCT id, region FROM orders ORDER BY 2, 1 LIMIT 2
+SELECT DISTINCT count(*) FROM orders GROUP BY region ORDER BY count(*)
+SELECT DISTINCT region FROM orders GROUP BY region ORDER BY count(*)
+SELECT ALL id FROM orders
+TABLE orders
+SELECT * FROM ONLY orders
+SELECT id idd, iddd FROM orders
+SELECT idd FROM orders
+SELECT userid, crated FROM orders
+SELECT use_id FROM orders o JOIN (SELECT user_id FROM orders) p ON true
+SELECT o.userid FROM orders o, users u
+SELECT u.region FROM orders o, users u
+SELECT q FROM orders
+SELECT labl FROM codes, (SELECT label FROM codes) z, (SELECT label FROM codes) y

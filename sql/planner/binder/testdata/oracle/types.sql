@@ -130,3 +130,72 @@ SELECT doc @> 'x' FROM docs
 SELECT j -> 'a', j ->> 'a' FROM docs
 SELECT b || b, length(b), b = '\x00' FROM odd
 SELECT b = '\xg' FROM odd
+SELECT q = 'a', q || 'x', q::text, 'abc'::"char", q::int4 FROM chars
+SELECT 1 IN ('1', 2), '1' IN (1, 2), NULL IN (1, 2), 1 IN (NULL), 1 IN (NULL, NULL), 'a' IN ('b', 'c')
+SELECT v IN ('a', 'b'), c IN ('a', 'b'), v IN (c, 'x'), v IN ('a'::text, 'b'), c IN ('a'::text, 'b') FROM chars
+SELECT created IN ('2020-01-01', '2020-01-02'), created IN (date '2020-01-01', '2020-01-02'), day IN (timestamp '2020-01-01', '2020-01-02') FROM orders, odd
+SELECT active IN (true, false), active IN ('t', 'f') FROM orders
+SELECT n IN (1, 2), f4 IN (1, 2.5), i2 IN (1, 2) FROM nums
+SELECT i4 IN (1, '2x') FROM nums
+SELECT interval '1 day' + time '10:00', time '10:00' + interval '1 hour', date '2020-01-01' + time '10:00', interval '1 day' / 2
+SELECT '1 day'::interval * 1.5, 2 * interval '1 day', interval '1 day' > '1 hour', - interval '1 day'
+SELECT '2020-01-01' + interval '1 day'
+SELECT '2020-01-01'::date - 5, '2020-01-01'::date + '1 day'
+SELECT now() - created, now() > created, created::timestamptz = created, day = created, day > now() FROM orders, odd
+SELECT interval '1' day, interval '1:30' hour to minute, interval(3) '1.5555', '1 day'::interval(2)
+SELECT timestamp(3) '2020-01-01 10:00:00.12345', time(2) '10:00:00.555', '2020-01-01'::timestamptz(0)
+SELECT timestamp(-1) '2020-01-01'
+SELECT '1'::int4 + '2', '1.5' + 1
+SELECT 5 & 3, 5 | 3, 5 # 3, ~ 5, 1 << 3, 8 >> 1, @ -5, |/ 4.0
+SELECT 5 & 3.5
+SELECT 2 ^ '3', '2' ^ 3, '2' ^ '3'
+SELECT 1 = 1.0, 1::int2 = 1::int8, 1.5 = 1.5::float8, 1 <> '1', 1 < '2'
+SELECT 1 = '1.5'
+SELECT 'a' || 'b' || 1, 1 || 'a' || NULL, NULL || 'x', NULL || NULL, 'x' || true, now() || 'x'
+SELECT '{"a":1}'::jsonb || '{}', '[]'::jsonb - 0, '{}'::jsonb - 'a', '{}'::json::jsonb, '{}'::jsonb::json, '1'::jsonb::int4
+SELECT doc ->> 'a' = 'x', (doc ->> 'a')::int > 5, doc #>> '{a}', doc -> 'a' -> 'b', doc ? 'x', doc ?| '{a}' FROM docs
+SELECT j = j FROM docs
+SELECT j < j FROM docs
+SELECT doc = doc, doc < doc, doc = '{}' FROM docs
+SELECT uid = uid, uid::text, '123e4567-e89b-12d3-a456-426614174000'::uuid, uid || 'x' FROM docs
+SELECT uid + 1 FROM docs
+SELECT b::text, 'x'::bytea, b = 'x', substr(b, 1), b LIKE 'x' FROM odd
+SELECT id::oid, 5::oid, '5'::oid, 5::oid = 5, 5::oid < 6::int8 FROM orders
+SELECT 'x'::name, 'x'::name = 'x', 'x'::name || 'y', 'x'::name = region, lower('X'::name) FROM orders
+SELECT -(1), - -1, -(-1), +1, - 1.5, -'1'::int4
+SELECT -32768::int2
+SELECT (-32768)::int2, 32768::int2
+~ SELECT CASE 1 WHEN 1.5 THEN 'x' WHEN '2' THEN 'y' END, CASE WHEN NULL THEN 1 END, CASE NULL WHEN 1 THEN 2 END
+SELECT CASE WHEN true THEN 1::int2 ELSE 1::float4 END, CASE WHEN true THEN 1::float8 ELSE 1::numeric END, CASE WHEN true THEN date '2020-01-01' ELSE now() END
+SELECT CASE WHEN true THEN interval '1 day' ELSE date '2020-01-01' END
+SELECT coalesce(date '2020-01-01', timestamp '2020-01-01'), coalesce(1, 2::int8, 3.5), coalesce('x', 'y')
+SELECT coalesce(day, 'garbage') FROM odd
+SELECT coalesce()
+SELECT greatest(n, f8), least(i2, n, f4), greatest(v, 'x'), least(day, created) FROM nums, chars, odd, orders
+SELECT nullif(v, 'x'), nullif(c, 'x'), nullif(i2, 1), nullif(i4, i8), nullif(n, 1), nullif(active, true), nullif(day, '2020-01-01') FROM chars, nums, orders, odd
+SELECT nullif(NULL, 1), nullif(1, NULL), nullif(NULL, NULL)
+SELECT (1, 'a', 2.5) = (1, 'b', 3), (i4, i8) >= (1, 2), (day, 1) < ('2020-01-01', 2) FROM nums, odd
+! SELECT (1, 2) + (3, 4)
+! SELECT (1, 2) = 3
+SELECT 1 IS DISTINCT FROM '1', NULL IS DISTINCT FROM NULL, 1 IS NOT DISTINCT FROM 1.5
+SELECT true IS TRUE, NULL IS TRUE, 't' IS TRUE, 'x' IS NULL
+SELECT true = 't', true > false, NOT 'f', true AND NULL, 't' OR 'f'
+SELECT true AND 'x'
+SELECT region ~ 'a', region !~ 'a', region ~* 'a', region ~~ 'a', region !~~ 'x', region ~~* 'x' FROM orders
+SELECT region SIMILAR TO 'a' ESCAPE '!', region NOT SIMILAR TO 'b', region NOT ILIKE 'x' ESCAPE '' FROM orders
+SELECT day LIKE 'x' FROM odd
+SELECT v::varchar, v::varchar(5), v::varchar(3), c::char(3), c::char(5), amount::numeric, amount::numeric(10,2), amount::numeric(12,4) FROM chars, orders
+SELECT CAST(NULL AS int), CAST(NULL AS varchar(5)), NULL::numeric(5,2)
+SELECT 1::boolean, 0::bool, 'yes'::bool, true::text, true::varchar(2), false::int
+SELECT '2020-01-01'::date::timestamp::timestamptz::date, '10:00'::time::interval, '1 day'::interval::time
+SELECT 1::date
+SELECT now()::date, now()::time, now()::timetz, now()::text, now()::timestamp(0)
+SELECT current_date - 5, current_date > '2020-01-01', current_date + interval '1 day', now() - interval '1 hour', current_date - current_date
+SELECT extract(year FROM day), extract(hour FROM time '10:00'), extract(epoch FROM now()), extract(dow FROM '2020-01-01') FROM odd
+SELECT extract(year FROM 5)
+SELECT 5 AT TIME ZONE 'UTC'
+SELECT now() AT TIME ZONE 'UTC' AT TIME ZONE 'Europe/Berlin', time '10:00' AT TIME ZONE 'UTC', now() AT TIME ZONE interval '1 hour'
+SELECT overlay('abc' placing 'x' from 1 for 2), substring('abc' from 'b'), substring('abc' from 1), substring('abc' for 2), trim(both from 'x'), trim(trailing 'x' from 'y')
+SELECT substring('abc' similar 'a' escape '#')
+! SELECT '{1,2}'::int[] = '{1,2}', '{1,2}'::int[] || 3, '{a}'::text[] || 'b'
+! SELECT array_length('{1,2}'::int[], 1), cardinality('{1}'::int[]), array_to_string('{1}'::int[], ',')
