@@ -244,6 +244,9 @@ func (p *reader) wordOp(l operand, bOnly bool) (operand, int) {
 		return prim(p.call(&ast.Collate{Pos: p.at(pos), Name: p.qualified()}, pos, l.frag)), 0
 	}
 	// overlaps
+	if !p.punct("(") && !p.kw("row") {
+		p.fail()
+	}
 	r := p.parse(bpOp+1, false)
 	return prim(p.call(&ast.Call{Pos: p.at(pos), Name: []string{"overlaps"}, Args: make([]ast.Expr, 2)}, pos, l.frag, r.frag)), 0
 }

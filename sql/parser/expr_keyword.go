@@ -307,7 +307,9 @@ func (p *reader) substring(pos int32) operand {
 			break
 		}
 		// the standard wants an error for a length that is no integer
-		args = append(args, p.t("1", pos), p.call(&ast.Cast{Pos: p.at(pos), Type: named("int4")}, pos, n))
+		t := named("int4")
+		t.Pos = p.at(pos)
+		args = append(args, p.t("1", pos), p.call(&ast.Cast{Pos: p.at(pos), Type: t}, pos, n))
 	case p.accept("similar"):
 		args = append(args, p.expr())
 		p.expectKw("escape")

@@ -237,7 +237,7 @@ func (p *reader) functionAhead() bool {
 			"substring", "trim", "treat", "normalize":
 			return p.punctAt(1, "(") || c.val == "collation"
 		}
-		if c.kw == kwR {
+		if c.kw == kwR || c.kw == kwC && !p.punctAt(1, ".") {
 			return false
 		}
 	}
