@@ -127,6 +127,9 @@ func comparer(l, r types.OID) func(f *Frame, a, b types.Datum) int {
 	case l != r && l != types.BPChar:
 		return func(f *Frame, a, b types.Datum) int {
 			x, y := f.instant(l, a), f.instant(r, b)
+			if x >= endTimestamp || y >= endTimestamp { // beyond any zone's reach
+				return compareInt(x, y)
+			}
 			if (l == types.TimestampTZ) != (r == types.TimestampTZ) {
 				if l == types.TimestampTZ {
 					y = f.toUTC(y)

@@ -17,6 +17,9 @@ var dateFieldFuncs = func() map[string]impl {
 		"date_trunc(text,timestamp)":   fn2(truncTimestamp),
 		"date_trunc(text,timestamptz)": fn2(func(f *Frame, u, a types.Datum) (types.Datum, error) { return truncZoned(u, a, f.zone()) }),
 		"date_trunc(text,timestamptz,text)": fn3(func(f *Frame, u, a, z types.Datum) (types.Datum, error) {
+			if timestampInfinite(a.I) {
+				return a, nil
+			}
 			zone, err := loadZone(z.B)
 			if err != nil {
 				return a, err
@@ -84,6 +87,9 @@ func (f *Frame) today() types.Datum {
 
 // shift is local for age, which in PostgreSQL takes the infinities for instants.
 func (f *Frame) shift(a types.Datum) types.Datum {
+	if a.I == types.TimestampNegInfinity {
+		return a
+	}
 	return types.DInt(a.I + int64(types.UTCOffset(f.zone(), a.I))*usecsPerSec)
 }
 
@@ -525,6 +531,9 @@ func truncInterval(f *Frame, u, a types.Datum) (types.Datum, error) {
 
 // age subtracts field by field, so that the result has years, months and days.
 func age(f *Frame, a, b types.Datum) (types.Datum, error) {
+	if a.I == types.TimestampNegInfinity || b.I == types.TimestampNegInfinity {
+		return a, errTimestampRange
+	}
 	neg := a.I < b.I
 	hi, lo := a.I, b.I
 	if neg {
@@ -618,7 +627,7 @@ func makeTime(_ *Frame, h, m, s types.Datum) (types.Datum, error) {
 func makeTimestamp(f *Frame, args []types.Datum) (types.Datum, error) {
 	d, err := makeDate(f, args[0], args[1], args[2])
 	if err != nil {
-		return d, err
+		return d, pgerr.Newf(pgerr.DatetimeFieldOverflow, "date field value out of range: %d-%02d-%02d", args[0].I, args[1].I, args[2].I)
 	}
 	t, err := makeTime(f, args[3], args[4], args[5])
 	if err != nil {

@@ -1,3 +1,3 @@
 package eval
 
-var formatFuncs, jsonFuncs map[string]impl
+var formatFuncs map[string]impl
