@@ -31,6 +31,7 @@ type Bulk struct {
 	num     uint32
 	dir     string
 	data    []byte
+	spare   []byte // the arena of the run before
 	entries []bulkEntry
 	sorted  bool
 	tables  []bulkTable
@@ -89,8 +90,8 @@ func (b *Bulk) Rows() int64 { return b.rows }
 // Add adds an entry, in any order; ascending is cheapest. No key comes twice.
 func (b *Bulk) Add(key, value []byte) error {
 	size := numberLen + len(key) + len(value)
-	if len(b.data) > 0 && int64(len(b.data)+size+len(b.entries)*24) > b.s.sizes.run {
-		if err := b.flush(); err != nil {
+	if len(b.data) > 0 && int64(len(b.data)+size+len(b.entries)*24) > b.s.sizes.run/2 {
+		if err := b.flush(len(b.entries) / 8); err != nil {
 			return b.error(err)
 		}
 	}
@@ -125,8 +126,10 @@ func (b *Bulk) compare(x, y *bulkEntry) int {
 	return bytes.Compare(b.key(x), b.key(y))
 }
 
-// flush writes the run in memory as tables.
-func (b *Bulk) flush() error {
+// flush writes the run in memory as tables, but for the keep greatest keys:
+// where input is nearly in order, these overlap with what is to come, and tables
+// that do not overlap need no merging.
+func (b *Bulk) flush(keep int) error {
 	if len(b.entries) == 0 {
 		return nil
 	}
@@ -134,7 +137,8 @@ func (b *Bulk) flush() error {
 		slices.SortFunc(b.entries, func(x, y bulkEntry) int { return b.compare(&x, &y) })
 	}
 	w := bulkWriter{b: b}
-	for i := range b.entries {
+	n := len(b.entries) - keep
+	for i := range b.entries[:n] {
 		e := &b.entries[i]
 		if err := w.add(b.key(e), b.value(e)); err != nil {
 			return errors.Join(err, w.abort())
@@ -144,7 +148,15 @@ func (b *Bulk) flush() error {
 		return err
 	}
 	b.tables = append(b.tables, w.tables...)
-	b.data, b.entries, b.sorted = b.data[:0], b.entries[:0], true
+	data := b.spare[:0]
+	for i, e := range b.entries[n:] {
+		off := len(data)
+		data = append(data, b.data[e.off:e.off+e.klen+e.vlen]...)
+		e.off = uint32(off)
+		b.entries[i] = e
+	}
+	b.data, b.spare = data, b.data
+	b.entries, b.sorted = b.entries[:keep], true
 	return nil
 }
 
@@ -219,10 +231,10 @@ func (b *Bulk) Finish() error {
 }
 
 func (b *Bulk) finish() error {
-	if err := b.flush(); err != nil {
+	if err := b.flush(0); err != nil {
 		return err
 	}
-	b.data, b.entries = nil, nil
+	b.data, b.spare, b.entries = nil, nil, nil
 	tables, err := b.merge()
 	if err != nil || len(tables) == 0 {
 		return err
@@ -308,7 +320,7 @@ func (b *Bulk) mergeTables(tables []bulkTable) (_ []bulkTable, err error) {
 
 // Abort ends the load and removes what it has written.
 func (b *Bulk) Abort() error {
-	b.data, b.entries, b.tables = nil, nil, nil
+	b.data, b.spare, b.entries, b.tables = nil, nil, nil, nil
 	if err := b.s.fs.FS.RemoveAll(b.dir); err != nil {
 		return b.error(err)
 	}
