@@ -30,6 +30,10 @@ func AppendBinary(dst []byte, t OID, p []byte) []byte {
 		return appendNumericBinary(dst, p)
 	case JSONB:
 		return append(append(dst, 1), p...)
+	case Char:
+		if len(p) == 0 {
+			return append(dst, 0)
+		}
 	}
 	if elem := t.Elem(); elem != 0 {
 		return appendArrayBinary(dst, elem, p)

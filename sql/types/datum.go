@@ -26,10 +26,13 @@ func DInt(v int64) Datum     { return Datum{I: v} }
 func DBytes(b []byte) Datum  { return Datum{B: b} }
 func DString(s string) Datum { return Datum{B: []byte(s)} }
 
+// nanBits is the NaN of PostgreSQL's binary form, and of our rows.
+const nanBits = 0x7ff8000000000000
+
 // DFloat is a float4 or float8; all NaNs become one.
 func DFloat(v float64) Datum {
 	if v != v {
-		v = math.NaN()
+		return Datum{I: nanBits}
 	}
 	return Datum{I: int64(math.Float64bits(v))}
 }

@@ -199,6 +199,9 @@ func (n *num) lead() (weight, digit int) {
 		return weight, int(u / uint64(pow10[drop]))
 	}
 	b := new(big.Int).Abs(n.big)
+	if drop < 0 {
+		return weight, int(b.Mul(b, pow10Big(-drop)).Int64())
+	}
 	return weight, int(b.Quo(b, pow10Big(drop)).Int64())
 }
 
@@ -222,7 +225,7 @@ func digitsBig(b *big.Int) int {
 	if b.IsInt64() {
 		return digitsUint64(absInt64(b.Int64()))
 	}
-	d := int(float64(b.BitLen()-1) * math.Log10(2)) // too few by one at most
+	d := int(float64(b.BitLen()-1)*math.Log10(2)) + 1 // too few by one at most
 	if b.CmpAbs(pow10Big(d)) >= 0 {
 		d++
 	}

@@ -28,7 +28,11 @@ func appendNumericBinary(dst, p []byte) []byte {
 		sign = numBinNegInf
 	}
 	if sign != 0 {
-		return binary.BigEndian.AppendUint64(dst, uint64(sign)<<16)
+		scale := uint64(0)
+		if sign != numBinNaN {
+			scale = 0x20 // what PostgreSQL sends with infinities
+		}
+		return binary.BigEndian.AppendUint64(dst, uint64(sign)<<16|scale)
 	}
 	if n.sign() < 0 {
 		sign = numBinNeg

@@ -17,13 +17,7 @@ const guardDigits = 12
 
 // decimal gives a finite numeric as an apd.Decimal.
 func (n *num) decimal() *apd.Decimal {
-	coef := new(apd.BigInt).SetMathBigInt(n.bigCoef())
-	d := apd.NewWithBigInt(coef, -n.scale)
-	if coef.Sign() < 0 {
-		d.Negative = true
-		d.Coeff.Neg(&d.Coeff)
-	}
-	return d
+	return apd.NewWithBigInt(new(apd.BigInt).SetMathBigInt(n.bigCoef()), -n.scale)
 }
 
 // float gives the value as a float8, infinite where it overflows.
@@ -72,10 +66,7 @@ func NumericSqrt(dst, p []byte) ([]byte, error) {
 // sqrtWeight estimates the decimal weight of the square root.
 func (n *num) sqrtWeight() int {
 	w, _ := n.lead()
-	if w >= 0 {
-		return (w+1)*4/2 - 1
-	}
-	return 1 - (1-w)*4/2
+	return (w+1)*4/2 - 1
 }
 
 // sqrt appends the square root rounded at a scale.
@@ -109,9 +100,27 @@ func expDecimal(dst []byte, d *apd.Decimal, val float64, scale int) ([]byte, err
 		}
 		return AppendNumericSmall(dst, 0, scale), nil
 	}
+	// e^d = (e^(d ÷ 2^k))^(2^k): the series converges fast for small powers.
+	k := 0
+	for ; math.Abs(val) > 1; k++ {
+		val /= 2
+	}
+	digits := scale + k + guardDigits
+	if d.Sign() > 0 {
+		digits += int(math.Ldexp(val, k)*log10E) + 1
+	}
+	c := decimalContext(digits)
 	var r apd.Decimal
-	if _, err := decimalContext(scale+int(val*log10E)+1).Exp(&r, d); err != nil {
+	if _, err := c.Quo(&r, d, apd.NewWithBigInt(new(apd.BigInt).Lsh(apd.NewBigInt(1), uint(k)), 0)); err != nil {
 		return dst, pgerr.Newf(pgerr.InternalError, "computing exp: %w", err)
+	}
+	if _, err := c.Exp(&r, &r); err != nil {
+		return dst, pgerr.Newf(pgerr.InternalError, "computing exp: %w", err)
+	}
+	for range k {
+		if _, err := c.Mul(&r, &r, &r); err != nil {
+			return dst, pgerr.Newf(pgerr.InternalError, "computing exp: %w", err)
+		}
 	}
 	return appendDecimal(dst, &r, scale)
 }

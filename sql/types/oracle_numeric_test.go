@@ -81,7 +81,7 @@ var numericOps = []numericOp{
 	{"round(a, -2)", 24, func(a, _ []byte) ([]byte, error) { return types.NumericRound(nil, a, -2) }},
 	{"trunc(a, 1)", 24, func(a, _ []byte) ([]byte, error) { return types.NumericTrunc(nil, a, 1) }},
 	{"trunc(a, -3)", 24, func(a, _ []byte) ([]byte, error) { return types.NumericTrunc(nil, a, -3) }},
-	{"min_scale(a)", 24, func(a, _ []byte) ([]byte, error) {
+	{"coalesce(min_scale(a), 0)", 24, func(a, _ []byte) ([]byte, error) {
 		return types.NumericFromInt64(nil, int64(types.NumericMinScale(a))), nil
 	}},
 	{"a::int8", 20, func(a, _ []byte) ([]byte, error) {

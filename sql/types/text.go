@@ -2,7 +2,6 @@ package types
 
 import (
 	"bytes"
-	"math"
 	"strconv"
 	"time"
 	"unicode/utf8"
@@ -141,13 +140,13 @@ func (f *Format) AppendFromText(dst []byte, t Type, text []byte) ([]byte, error)
 		if err != nil {
 			return dst, err
 		}
-		return AppendFixed8(dst, math.Float64bits(v)), nil
+		return AppendDatum(dst, Float8, DFloat(v)), nil
 	case Float4:
 		v, err := parseFloat(text, 32)
 		if err != nil {
 			return dst, err
 		}
-		return AppendFixed4(dst, math.Float32bits(float32(v))), nil
+		return AppendDatum(dst, Float4, DFloat(v)), nil
 	case Date:
 		v, err := f.parseDate(text)
 		if err != nil {
@@ -184,23 +183,40 @@ func (f *Format) AppendFromText(dst []byte, t Type, text []byte) ([]byte, error)
 			return dst, err
 		}
 		return AppendInterval(append(dst, 16+2), v), nil
+	case Numeric:
+		return appendNumeric(dst, t.Mod, text)
 	case UUID:
 		return appendUUID(dst, text)
 	}
 	return f.appendVarlena(dst, t, text)
 }
 
+// appendNumeric parses a numeric into place.
+func appendNumeric(dst []byte, mod int32, text []byte) ([]byte, error) {
+	off := len(dst)
+	dst, err := NumericParse(append(dst, 0), text)
+	if err == nil && mod >= 4 {
+		p := dst[off+1:]
+		if dst, err = NumericApplyMod(dst, p, mod); err == nil {
+			dst = append(dst[:off+1], dst[off+1+len(p):]...)
+		}
+	}
+	n := len(dst) - off - 1
+	switch {
+	case err != nil:
+		return dst[:off], err
+	case n < 0x7e:
+		dst[off] = byte(n + 2)
+		return dst, nil
+	}
+	return AppendValue(dst[:off], bytes.Clone(dst[off+1:])), nil
+}
+
 // appendVarlena parses the types whose payloads have no fixed length.
 func (f *Format) appendVarlena(dst []byte, t Type, text []byte) ([]byte, error) {
-	var buf [64]byte
-	payload, err := buf[:0], error(nil)
+	var payload []byte
+	var err error
 	switch {
-	case t.OID == Numeric:
-		payload, err = NumericParse(payload, text)
-		if err == nil && t.Mod >= 4 {
-			var mod [64]byte
-			payload, err = NumericApplyMod(mod[:0], payload, t.Mod)
-		}
 	case t.OID == Bytea:
 		payload, err = parseBytea(payload, text)
 	case t.OID == JSON:
