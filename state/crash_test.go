@@ -89,8 +89,7 @@ func TestCrashDuring(t *testing.T) {
 		checkUniform(t, sn, tick)
 		sn.Release()
 		stop, done := make(chan struct{}), make(chan error, 1)
-		durable := tick
-		crashes := make(chan *vfs.MemFS, 1)
+		synced := make(chan uint64, 1)
 		go func() {
 			tx := s.NewTxn()
 			var a []*Arrangement
@@ -118,8 +117,7 @@ func TestCrashDuring(t *testing.T) {
 				if err = errors.Join(err, tx.Commit(&Checkpoint{Tick: n})); err == nil && n%50 == 0 {
 					err = s.Sync()
 					select {
-					case crashes <- nil:
-						durable = n
+					case synced <- n:
 					default:
 					}
 				}
@@ -129,8 +127,7 @@ func TestCrashDuring(t *testing.T) {
 				}
 			}
 		}()
-		<-crashes // a sync is through: what it covered must survive
-		at := durable
+		at := <-synced // what it covered must survive
 		for range r.IntN(3) {
 			b, err := s.NewBulk(fp(100+i), "rows")
 			must(t, err)
