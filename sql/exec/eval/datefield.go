@@ -708,19 +708,19 @@ func justify(hours, days bool) fn1 {
 }
 
 // atZone lifts a conversion at a named time zone; a constant name is looked up once.
+// The infinities are the same in all zones, even unknown ones.
 func atZone(convert func(f *Frame, z *time.Location, a types.Datum) (types.Datum, error)) builder {
 	return func(c *compiler, call *scalar.Call) (impl, error) {
+		find := loadZone
 		if k, ok := constArg(call, 0); ok {
 			z, err := loadZone(k.B)
-			return fn2(func(f *Frame, _, a types.Datum) (types.Datum, error) {
-				if err != nil {
-					return a, err
-				}
-				return convert(f, z, a)
-			}), nil
+			find = func([]byte) (*time.Location, error) { return z, err }
 		}
 		return fn2(func(f *Frame, name, a types.Datum) (types.Datum, error) {
-			z, err := loadZone(name.B)
+			if a.B == nil && timestampInfinite(a.I) {
+				return a, nil
+			}
+			z, err := find(name.B)
 			if err != nil {
 				return a, err
 			}

@@ -55,8 +55,8 @@ var jsonFuncs = func() map[string]impl {
 	for _, t := range []string{"json", "jsonb"} {
 		m[t+"_object_field("+t+",text)"] = jsonGet(false, func(s []byte, d types.Datum) ([]byte, bool) { return jsonField(s, d.B) })
 		m[t+"_object_field_text("+t+",text)"] = jsonGet(true, func(s []byte, d types.Datum) ([]byte, bool) { return jsonField(s, d.B) })
-		m[t+"_array_element("+t+",int4)"] = jsonGet(false, func(s []byte, d types.Datum) ([]byte, bool) { return jsonElement(s, d.I) })
-		m[t+"_array_element_text("+t+",int4)"] = jsonGet(true, func(s []byte, d types.Datum) ([]byte, bool) { return jsonElement(s, d.I) })
+		m[t+"_array_element("+t+",int4)"] = jsonGet(false, element(t))
+		m[t+"_array_element_text("+t+",int4)"] = jsonGet(true, element(t))
 		m[t+"_extract_path("+t+",_text)"] = jsonGet(false, jsonPathArray)
 		m[t+"_extract_path_text("+t+",_text)"] = jsonGet(true, jsonPathArray)
 		m[t+"_extract_path("+t+",text...)"] = jsonPathArgs(false)
@@ -77,6 +77,16 @@ var jsonFuncs = func() map[string]impl {
 	})
 	return m
 }()
+
+// element looks up an array's element; a scalar of jsonb is an array of itself.
+func element(t string) func(s []byte, by types.Datum) ([]byte, bool) {
+	return func(s []byte, by types.Datum) ([]byte, bool) {
+		if t == "jsonb" && !jsonContainer(s) && (by.I == 0 || by.I == -1) {
+			return s, true
+		}
+		return jsonElement(s, by.I)
+	}
+}
 
 // jsonGet lifts a look-up; as text, strings lose their quotes and null is NULL.
 func jsonGet(text bool, find func(s []byte, by types.Datum) ([]byte, bool)) fn2 {
@@ -168,9 +178,6 @@ func jsonConcat(f *Frame, a, b types.Datum) (types.Datum, error) {
 			text = append(text, ',')
 		}
 		return f.keepErr(types.JSONBFromText(f.out(), append(text, y[1:]...)))
-	}
-	if x[0] == '{' && !jsonContainer(y) || y[0] == '{' && !jsonContainer(x) {
-		return a, errJSON("invalid concatenation of jsonb objects")
 	}
 	inner := func(s []byte) []byte {
 		if s[0] == '[' {

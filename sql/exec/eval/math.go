@@ -85,10 +85,8 @@ func signFloat(x float64) float64 {
 		return 1
 	case x < 0:
 		return -1
-	case x == 0:
-		return 0
 	}
-	return x
+	return 0 // of NaN, too
 }
 
 func sqrtFloat(_ *Frame, a types.Datum) (types.Datum, error) {

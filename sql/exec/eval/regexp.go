@@ -181,6 +181,25 @@ func (p *pattern) all(s []byte) [][]int {
 	return out
 }
 
+// from finds all matches that start at an offset or behind it.
+func (p *pattern) from(s []byte, off int) ([][]int, error) {
+	if off == 0 {
+		return p.all(s), nil
+	}
+	if p.asserts {
+		return nil, pgerr.Unsupported(0, "a start position with ^, \\A or \\y in the regular expression")
+	}
+	found := p.all(s[off:])
+	for _, m := range found {
+		for j := range m {
+			if m[j] >= 0 {
+				m[j] += off
+			}
+		}
+	}
+	return found, nil
+}
+
 type regexpKey struct {
 	pattern string
 	flags   regexpFlags

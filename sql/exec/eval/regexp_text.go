@@ -42,13 +42,8 @@ func regexpCount(f *Frame, s, p types.Datum, start int64, o regexpFlags) (types.
 	if start-1 > int64(utf8.RuneCount(s.B)) {
 		return types.DInt(0), nil
 	}
-	n := 0
-	for _, m := range re.all(s.B) {
-		if m[0] >= from {
-			n++
-		}
-	}
-	return types.DInt(int64(n)), nil
+	found, err := re.from(s.B, from)
+	return types.DInt(int64(len(found))), err
 }
 
 // regexpReplace replaces the n-th match from a character on, or all for n = 0.
@@ -68,11 +63,12 @@ func regexpReplace(f *Frame, s, p, r types.Datum, start, n int64, o regexpFlags)
 		return s, nil
 	}
 	out, last := f.out(), 0
+	found, err := re.from(s.B, skip)
+	if err != nil {
+		return s, err
+	}
 	var seen int64
-	for _, m := range re.all(s.B) {
-		if m[0] < skip {
-			continue
-		}
+	for _, m := range found {
 		if seen++; n > 0 && seen != n {
 			continue
 		}

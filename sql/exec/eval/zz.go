@@ -1,3 +1,0 @@
-package eval
-
-var formatFuncs map[string]impl
