@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/helios-sql/helios-sql/sql/pgerr"
@@ -23,10 +24,12 @@ const (
 // pgconn while it was idle, so that nothing was buffered there: as many
 // messages as there are by one read.
 type frames struct {
-	conn  net.Conn
-	buf   []byte
-	r, w  int
-	reads atomic.Uint32 // successful ones so far
+	conn   net.Conn
+	buf    []byte
+	r, w   int
+	reads  atomic.Uint32 // successful ones so far
+	last   int           // bytes of the last read
+	streak int           // of reads that came back at once with little
 }
 
 // connect opens a connection in the session settings that snapshot and stream
@@ -125,17 +128,43 @@ func (f *frames) fill(n int) error {
 	return nil
 }
 
+// The server writes every change by itself, and a reader that waits is woken
+// for each: two context switches a change, more than all else together. So when
+// reads keep coming back at once with little, the next one is delayed a moment,
+// for the server to write on undisturbed.
+const (
+	busyReads = 16                     // that many in a row
+	busyBytes = 128 << 10              // the last with less than that
+	busyWait  = 100 * time.Microsecond // none of them waiting longer
+	busyDelay = 200 * time.Microsecond
+)
+
 func (f *frames) read() error {
+	if f.streak >= busyReads && f.last < busyBytes {
+		nanosleep(busyDelay)
+	}
+	began := time.Now()
 	k, err := f.conn.Read(f.buf[f.w:])
 	f.w += k
 	if k > 0 {
 		f.reads.Add(1)
+		if f.last = k; time.Since(began) < busyWait {
+			f.streak++
+		} else {
+			f.streak = 0
+		}
 		return nil
 	}
 	if err == nil {
 		return errors.New("empty read")
 	}
 	return err
+}
+
+// nanosleep sleeps in the thread: the runtime's timers round up to a millisecond.
+func nanosleep(d time.Duration) {
+	ts := syscall.NsecToTimespec(int64(d))
+	syscall.Nanosleep(&ts, nil)
 }
 
 // serverError decodes an ErrorResponse.

@@ -12,6 +12,7 @@ import (
 // A change of a captured column stops its table with an error that names it;
 // other tables, and changes of other columns, go on.
 func TestSchemaChanges(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name, ddl string
 		code      pgerr.Code // "": goes on
@@ -100,6 +101,7 @@ func TestSchemaChanges(t *testing.T) {
 }
 
 func TestPartitioned(t *testing.T) {
+	t.Parallel()
 	db := server.CreateDatabase(t)
 	server.MustExec(t, db, `CREATE TABLE p (id int, v text, PRIMARY KEY (id)) PARTITION BY RANGE (id);
 		CREATE TABLE p1 PARTITION OF p FOR VALUES FROM (0) TO (100); CREATE TABLE p2 PARTITION OF p FOR VALUES FROM (100) TO (200);
@@ -115,6 +117,7 @@ func TestPartitioned(t *testing.T) {
 }
 
 func TestPublicationFilter(t *testing.T) {
+	t.Parallel()
 	db := server.CreateDatabase(t)
 	server.MustExec(t, db, `CREATE TABLE a (id int PRIMARY KEY, v text, hidden text); INSERT INTO a SELECT i, 'x', 'secret' FROM generate_series(1, 100) i;
 		CREATE TABLE b (id int PRIMARY KEY); CREATE PUBLICATION own FOR TABLE a (id, v) WHERE (id > 50), b`)

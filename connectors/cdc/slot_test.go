@@ -15,6 +15,7 @@ import (
 // A slot that cannot give what is missing ends the source with an error that
 // names it; it is never made anew in silence.
 func TestSlotLost(t *testing.T) {
+	t.Parallel()
 	srv := pgtest.Start(t, pgtest.Setting("max_slot_wal_keep_size", "1MB"), pgtest.Setting("max_wal_size", "32MB"))
 	for _, c := range []struct {
 		name string
@@ -67,6 +68,7 @@ func TestSlotLost(t *testing.T) {
 
 // A slot that another connection uses is waited for, visibly.
 func TestSlotInUse(t *testing.T) {
+	t.Parallel()
 	db := server.CreateDatabase(t)
 	server.MustExec(t, db, "CREATE TABLE a (id int PRIMARY KEY)")
 	c := start(t, server, db, testConfig(server, db, "a"))
@@ -90,6 +92,7 @@ func TestSlotInUse(t *testing.T) {
 
 // An interrupted snapshot is void, and starts over with a new slot.
 func TestSnapshotInterrupted(t *testing.T) {
+	t.Parallel()
 	db := server.CreateDatabase(t)
 	server.MustExec(t, db, "CREATE TABLE a (id int PRIMARY KEY, v text); INSERT INTO a SELECT i, repeat('x', 500) FROM generate_series(1, 20000) i")
 	c := &capture{mirror: &mirror{}, t: t, srv: server, db: db, cfg: testConfig(server, db, "a")}
@@ -157,6 +160,7 @@ func (s *cuttingSink) SnapshotChunk(ctx context.Context, c connectors.SnapshotCh
 }
 
 func TestSnapshotNever(t *testing.T) {
+	t.Parallel()
 	db := server.CreateDatabase(t)
 	server.MustExec(t, db, "CREATE TABLE a (id int PRIMARY KEY); INSERT INTO a VALUES (1)")
 	cfg := testConfig(server, db, "a")
@@ -180,6 +184,7 @@ func TestSnapshotNever(t *testing.T) {
 }
 
 func TestDropSlot(t *testing.T) {
+	t.Parallel()
 	db := server.CreateDatabase(t)
 	server.MustExec(t, db, "CREATE TABLE a (id int PRIMARY KEY)")
 	cfg := testConfig(server, db, "a")

@@ -16,6 +16,7 @@ import (
 )
 
 func TestSnapshotThenStream(t *testing.T) {
+	t.Parallel()
 	db := server.CreateDatabase(t)
 	server.MustExec(t, db, `CREATE TABLE a (id int PRIMARY KEY, v text);
 		INSERT INTO a SELECT i, 'row ' || i FROM generate_series(1, 20000) i;
@@ -44,6 +45,7 @@ func TestSnapshotThenStream(t *testing.T) {
 }
 
 func TestIdentities(t *testing.T) {
+	t.Parallel()
 	db := server.CreateDatabase(t)
 	server.MustExec(t, db, `CREATE TABLE pk (a int, v text, b text, PRIMARY KEY (b, a)); ALTER TABLE pk ALTER v SET STORAGE EXTERNAL;
 		CREATE TABLE ix (x int, u text NOT NULL, v text); CREATE UNIQUE INDEX ix_u ON ix (u); ALTER TABLE ix REPLICA IDENTITY USING INDEX ix_u;
@@ -64,6 +66,7 @@ func TestIdentities(t *testing.T) {
 
 // The unchanged mark stays where only the sink can fill it in.
 func TestUnchangedToast(t *testing.T) {
+	t.Parallel()
 	db := server.CreateDatabase(t)
 	server.MustExec(t, db, `CREATE TABLE d (a int PRIMARY KEY, v text, n int); ALTER TABLE d ALTER v SET STORAGE EXTERNAL;
 		CREATE TABLE f (a int PRIMARY KEY, v text, n int); ALTER TABLE f ALTER v SET STORAGE EXTERNAL; ALTER TABLE f REPLICA IDENTITY FULL;
@@ -89,6 +92,7 @@ func TestUnchangedToast(t *testing.T) {
 
 // Writes to other tables and databases move the slot of idle tables.
 func TestIdleSlotAdvances(t *testing.T) {
+	t.Parallel()
 	db := server.CreateDatabase(t)
 	server.MustExec(t, db, "CREATE TABLE idle (a int PRIMARY KEY); CREATE TABLE busy (a int)")
 	c := start(t, server, db, testConfig(server, db, "idle"))
@@ -114,6 +118,7 @@ func TestIdleSlotAdvances(t *testing.T) {
 
 // Without a confirmation the slot stays where it is.
 func TestSlotWaitsForConfirm(t *testing.T) {
+	t.Parallel()
 	db := server.CreateDatabase(t)
 	server.MustExec(t, db, "CREATE TABLE a (a int PRIMARY KEY)")
 	c := start(t, server, db, testConfig(server, db, "a"))
@@ -121,6 +126,7 @@ func TestSlotWaitsForConfirm(t *testing.T) {
 	c.mu.Lock()
 	c.noConfirm = true
 	c.mu.Unlock()
+	time.Sleep(100 * time.Millisecond) // what was confirmed is told
 	before := c.query("SELECT confirmed_flush_lsn FROM pg_replication_slots WHERE slot_name = '" + c.cfg.SlotName + "'")
 	c.exec("INSERT INTO a VALUES (1)")
 	c.same()
@@ -134,6 +140,7 @@ func TestSlotWaitsForConfirm(t *testing.T) {
 // A large transaction comes in steps; stopped in between, it goes on with the
 // next one, even when the steps are cut otherwise now.
 func TestSteps(t *testing.T) {
+	t.Parallel()
 	db := server.CreateDatabase(t)
 	server.MustExec(t, db, "CREATE TABLE a (a int PRIMARY KEY, v text); CREATE TABLE b (a int PRIMARY KEY)")
 	cfg := testConfig(server, db, "a", "b")
@@ -177,6 +184,7 @@ func TestSteps(t *testing.T) {
 
 // The connection is cut again and again while the server is written to.
 func TestConnectionLost(t *testing.T) {
+	t.Parallel()
 	db := server.CreateDatabase(t)
 	server.MustExec(t, db, "CREATE TABLE a (a serial PRIMARY KEY, v int); INSERT INTO a (v) SELECT generate_series(1, 1000)")
 	cfg := testConfig(server, db, "a")
@@ -195,6 +203,7 @@ func TestConnectionLost(t *testing.T) {
 }
 
 func TestServerCrash(t *testing.T) {
+	t.Parallel()
 	srv := pgtest.Start(t, pgtest.Fsync())
 	db := srv.CreateDatabase(t)
 	srv.MustExec(t, db, "CREATE TABLE a (a serial PRIMARY KEY, v int); INSERT INTO a (v) SELECT generate_series(1, 1000)")
@@ -220,6 +229,7 @@ func TestServerCrash(t *testing.T) {
 // The source is ended and started at random while the server is written to:
 // each transaction arrives exactly once.
 func TestRestarts(t *testing.T) {
+	t.Parallel()
 	db := server.CreateDatabase(t)
 	server.MustExec(t, db, "CREATE TABLE a (a serial PRIMARY KEY, v int); CREATE TABLE f (v int); ALTER TABLE f REPLICA IDENTITY FULL")
 	c := start(t, server, db, testConfig(server, db, "a", "f"))
@@ -258,6 +268,7 @@ func TestRestarts(t *testing.T) {
 // While the sink is busy for longer than wal_sender_timeout, the server is
 // still answered.
 func TestSlowSink(t *testing.T) {
+	t.Parallel()
 	srv := pgtest.Start(t, pgtest.Setting("wal_sender_timeout", "300ms"))
 	db := srv.CreateDatabase(t)
 	srv.MustExec(t, db, "CREATE TABLE a (a int PRIMARY KEY, v text)")

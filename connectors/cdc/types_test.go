@@ -91,6 +91,7 @@ var valuesByType = map[string][]string{
 }
 
 func TestTypes(t *testing.T) {
+	t.Parallel()
 	db := server.CreateDatabase(t)
 	server.MustExec(t, db, `CREATE TYPE mood AS ENUM ('sad', 'happy'); CREATE DOMAIN positive AS int CHECK (value > 0);
 		CREATE DOMAIN amount AS numeric(10,2); CREATE DOMAIN amount2 AS amount NOT NULL; CREATE DOMAIN shorttext AS char(5);

@@ -14,6 +14,7 @@ import (
 )
 
 func TestValidate(t *testing.T) {
+	t.Parallel()
 	db := server.CreateDatabase(t)
 	server.MustExec(t, db, `CREATE TABLE ok (a int PRIMARY KEY, b varchar(5) NOT NULL, c numeric(8,2)[], g int GENERATED ALWAYS AS (a) STORED);
 		CREATE TABLE nopk (a int); CREATE TABLE nothing (a int PRIMARY KEY); ALTER TABLE nothing REPLICA IDENTITY NOTHING;
@@ -115,6 +116,7 @@ func TestValidate(t *testing.T) {
 }
 
 func TestValidateServer(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name, value, text string
 		code              pgerr.Code
@@ -138,6 +140,7 @@ func TestValidateServer(t *testing.T) {
 }
 
 func TestOptions(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct{ name, value, text string }{
 		{"slot_nam", "x", `unrecognized option "slot_nam"`},
 		{"slot_name", "With-Dash", "is not valid"},
