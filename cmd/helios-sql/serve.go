@@ -89,6 +89,7 @@ func serve(ctx context.Context, cfg config) (err error) {
 	if err != nil {
 		return err
 	}
+	defer func() { err = errors.Join(err, e.Close()) }()
 	listener, err := net.Listen("tcp", cfg.Listen)
 	if err != nil {
 		return err

@@ -134,6 +134,19 @@ func (e *Engine) Run(ctx context.Context) error {
 	return err
 }
 
+// Close gives back what the engine holds of the store, after Run has ended
+// and all sessions are closed.
+func (e *Engine) Close() error {
+	t := e.ticker
+	t.pub.Lock()
+	defer t.pub.Unlock()
+	if t.pub.view != nil {
+		t.pub.view.release()
+		t.pub.view = nil
+	}
+	return t.txn.Close()
+}
+
 // ctx ends with Run.
 func (e *Engine) ctx() context.Context {
 	e.running.Lock()

@@ -268,7 +268,9 @@ func (v *vars) searchPath(user string) []string {
 			p = strings.TrimSuffix(q, `"`)
 		}
 		if p == "$user" {
-			p = user
+			if p = user; userSchema(p) != nil {
+				continue // a user called helios does not mean our own schema
+			}
 		}
 		if p != "" {
 			out = append(out, p)
