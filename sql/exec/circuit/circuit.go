@@ -116,6 +116,11 @@ func (c *Circuit) build(p physical.Node, fp physical.Fingerprint, rel uint32) (n
 	if n.op, err = newOperator(p, rel, func(physical.Node) Opener { return c.opener }, nil); err != nil {
 		return n, err
 	}
+	if j, ok := n.op.(*op.Join); ok {
+		l, _ := n.in[0].op.(*op.Arrange)
+		r, _ := n.in[1].op.(*op.Arrange)
+		j.Share(l, r)
+	}
 	c.add(n)
 	return n, nil
 }

@@ -44,9 +44,24 @@ type Side struct {
 type side struct {
 	Side
 	keyer
-	delta keyed
-	nulls types.Row // all columns NULL
-	cur   zset.Cursor
+	own    keyed    // the input's change by key
+	delta  *keyed   // own, or the input's
+	shared *Arrange // the input, if its change by key may be used
+	nulls  types.Row
+	cur    zset.Cursor
+}
+
+// read makes delta the input's change by key.
+func (s *side) read(d *Delta) {
+	s.delta = &s.own
+	switch {
+	case s.shared == nil:
+		s.load(&s.own, d)
+	case d.Rows.Len() == 0:
+		s.own.reset()
+	default:
+		s.delta = &s.shared.delta
+	}
 }
 
 func newSide(s Side) side {
@@ -76,6 +91,10 @@ func NewJoin(kind rel.JoinKind, l, r Side, residual []scalar.Expr, c *eval.Conte
 	return j, nil
 }
 
+// Share tells the join that its inputs are these operators of its own
+// circuit (nil: unknown), which have the changes sorted by key already.
+func (j *Join) Share(l, r *Arrange) { j.l.shared, j.r.shared = l, r }
+
 // pairs reports whether the join puts out pairs of rows.
 func (j *Join) pairs() bool { return j.kind != rel.Semi && j.kind != rel.Anti }
 
@@ -88,8 +107,8 @@ func (j *Join) keepsRight() bool { return j.kind == rel.Right || j.kind == rel.F
 func (j *Join) Eval(in []*Delta, out *Delta) (err error) {
 	out.Errs.AppendBatch(&in[0].Errs, 1)
 	out.Errs.AppendBatch(&in[1].Errs, 1)
-	j.l.load(&j.l.delta, in[0])
-	j.r.load(&j.r.delta, in[1])
+	j.l.read(in[0])
+	j.r.read(in[1])
 	if j.l.delta.len()+j.r.delta.len() == 0 {
 		return nil
 	}
@@ -120,7 +139,7 @@ func (j *Join) Eval(in []*Delta, out *Delta) (err error) {
 }
 
 func (j *Join) evalPairs(out *Delta) error {
-	l, r := &j.l.delta, &j.r.delta
+	l, r := j.l.delta, j.r.delta
 	if err := j.half(&j.l, &j.r, true, out); err != nil { // dL⋈R'
 		return err
 	}
@@ -159,7 +178,7 @@ func (j *Join) evalPairs(out *Delta) error {
 // half joins the change of d with the state of s; left says that d is the left
 // side.
 func (j *Join) half(d, s *side, left bool, out *Delta) error {
-	kd := &d.delta
+	kd := d.delta
 	counts := j.lcount
 	if !left {
 		counts = j.rcount

@@ -51,7 +51,7 @@ func (j *Join) emitKept(row types.Row, w int64, left bool, out *Delta) {
 // evalKept puts out the change of d's kept rows; left says that d is the left
 // side.
 func (j *Join) evalKept(d, o *side, counts []pairCount, left bool, out *Delta) {
-	dd, od := &d.delta, &o.delta
+	dd, od := d.delta, o.delta
 	ifMatch := j.kind == rel.Semi
 	for a, b := 0, 0; a < dd.len() || b < od.len(); {
 		ga, gb := a, b
@@ -88,7 +88,7 @@ func (j *Join) evalKept(d, o *side, counts []pairCount, left bool, out *Delta) {
 
 // keptByKey handles the rows of d with a key, when all rows with the key match.
 func (j *Join) keptByKey(d, o *side, key []byte, a, ga, b, gb int, left bool, out *Delta) {
-	dd := &d.delta
+	dd := d.delta
 	before, after := o.matches(key, b, gb)
 	ifMatch := j.kind == rel.Semi
 	keptBefore, keptAfter := before == ifMatch, after == ifMatch
@@ -130,7 +130,7 @@ func (s *side) matches(key []byte, b, gb int) (before, after bool) {
 // keptByRow handles the rows of d with a key under a residual condition. The
 // errors of the condition are out already.
 func (j *Join) keptByRow(d, o *side, key []byte, counts []pairCount, a, ga, b, gb int, left bool, out *Delta) {
-	dd := &d.delta
+	dd := d.delta
 	ifMatch := j.kind == rel.Semi
 	// Rows of the change: their matches are counted. Those that were there before are
 	// settled with d's state below, if the other side changes at all.
@@ -145,7 +145,7 @@ func (j *Join) keptByRow(d, o *side, key []byte, counts []pairCount, a, ga, b, g
 	}
 	for ok := d.cur.Seek(key); ok; ok = d.cur.Next() {
 		row, w := d.current(d.cur, len(key))
-		if !j.touched(row, &o.delta, b, gb, left) {
+		if !j.touched(row, o.delta, b, gb, left) {
 			continue
 		}
 		before, after := j.matchesRow(row, o, key, b, gb, left)
