@@ -145,8 +145,8 @@ func (s *scope) conversionCall(c *ast.Call, name string, args []scalar.Expr, fou
 		return nil
 	}
 	if in[0] != types.Unknown {
-		if m, _ := scalar.FindCast(in[0], t, scalar.ExplicitCast); m == scalar.NoCast || m == scalar.FuncCast && found != nil {
-			return nil
+		if m, fn := scalar.FindCast(in[0], t, scalar.ExplicitCast); m == scalar.NoCast || m == scalar.FuncCast && fn.Name != "io" {
+			return nil // a cast that is a function goes by the function's name
 		}
 	}
 	return s.b.put(s.b.coerceOID(args[0], t, scalar.ExplicitCast), s.b.leftmost(int(c.Pos), args[0]))

@@ -6,6 +6,17 @@ import (
 	"github.com/helios-sql/helios-sql/sql/types"
 )
 
+// typeName is how errors show a type, format_type_be().
+func typeName(t types.OID) string {
+	switch t {
+	case types.BPChar:
+		return "character"
+	case types.BPCharArray:
+		return "character[]"
+	}
+	return t.String()
+}
+
 // canCoerce reports whether a value of type from may become to in the context.
 func canCoerce(from, to types.OID, ctx scalar.CastContext) bool {
 	if from == to || from == types.Unknown || to == types.Any || to == types.AnyElement {
@@ -42,7 +53,10 @@ func (b *Binder) coerceOID(e scalar.Expr, to types.OID, ctx scalar.CastContext) 
 	case scalar.Relabel:
 		return b.withType(e, types.T(to))
 	case scalar.FuncCast:
-		args := []scalar.Expr{e}
+		args := []scalar.Expr{b.withType(e, types.Type{OID: fn.Args[0], Mod: e.Type().Mod})}
+		if fn.Args[0] == from {
+			args[0] = e
+		}
 		if len(fn.Args) > 1 {
 			args = append(args, intConst(-1))
 		}
@@ -51,7 +65,7 @@ func (b *Binder) coerceOID(e scalar.Expr, to types.OID, ctx scalar.CastContext) 
 		}
 		return b.put(&scalar.Call{Fn: fn, Args: args, Typ: types.T(to), Pos: b.pos(e)}, b.pos(e))
 	}
-	failf(pgerr.CannotCoerce, b.pos(e), "cannot cast type %s to %s", from, to)
+	failf(pgerr.CannotCoerce, b.pos(e), "cannot cast type %s to %s", typeName(from), typeName(to))
 	return nil
 }
 
@@ -75,7 +89,7 @@ func (b *Binder) inferParam(p *scalar.Param, to types.OID) scalar.Expr {
 	case to:
 	default:
 		fail(pgerr.Newf(pgerr.AmbiguousParameter, "inconsistent types deduced for parameter $%d", p.N).
-			WithDetail("%s versus %s", known, to).At(b.pos(p)))
+			WithDetail("%s versus %s", typeName(known), typeName(to)).At(b.pos(p)))
 	}
 	return &scalar.Param{N: p.N, Typ: types.T(to)}
 }
@@ -124,7 +138,7 @@ func (b *Binder) coerceTo(e scalar.Expr, t types.Type, ctx scalar.CastContext) s
 func (b *Binder) coerceFor(e scalar.Expr, t types.OID, clause string) scalar.Expr {
 	r := b.coerceTo(e, types.T(t), scalar.AssignmentCast)
 	if r == nil {
-		failf(pgerr.DatatypeMismatch, b.pos(e), "argument of %s must be type %s, not type %s", clause, t, e.Type().OID)
+		failf(pgerr.DatatypeMismatch, b.pos(e), "argument of %s must be type %s, not type %s", clause, typeName(t), typeName(e.Type().OID))
 	}
 	return r
 }
@@ -134,7 +148,7 @@ func (b *Binder) coerceFor(e scalar.Expr, t types.OID, clause string) scalar.Exp
 func (b *Binder) commonType(es []scalar.Expr, context string) types.OID {
 	t, bad := commonOID(es)
 	if bad != nil {
-		failf(pgerr.DatatypeMismatch, b.pos(bad), "%s types %s and %s cannot be matched", context, t, bad.Type().OID)
+		failf(pgerr.DatatypeMismatch, b.pos(bad), "%s types %s and %s cannot be matched", context, typeName(t), typeName(bad.Type().OID))
 	}
 	return t
 }
@@ -162,14 +176,10 @@ func commonOID(es []scalar.Expr) (types.OID, scalar.Expr) {
 }
 
 // unify converts all expressions to their common type, in place, and gives it.
-// first is the position in es of the expression that counts most.
 func (b *Binder) unify(es []scalar.Expr, context string) types.Type {
 	t := types.Type{OID: b.commonType(es, context), Mod: commonMod(es)}
 	for i, e := range es {
 		es[i] = b.toCommon(e, t.OID, context)
-	}
-	if es[0].Type().OID != t.OID {
-		t.Mod = -1
 	}
 	return t
 }
@@ -177,12 +187,13 @@ func (b *Binder) unify(es []scalar.Expr, context string) types.Type {
 // toCommon converts an expression to the common type found before.
 func (b *Binder) toCommon(e scalar.Expr, t types.OID, context string) scalar.Expr {
 	if !canCoerce(e.Type().OID, t, scalar.ImplicitCast) {
-		failf(pgerr.CannotCoerce, b.pos(e), "%s could not convert type %s to %s", context, e.Type().OID, t)
+		failf(pgerr.CannotCoerce, b.pos(e), "%s could not convert type %s to %s", context, typeName(e.Type().OID), typeName(t))
 	}
 	return b.coerceOID(e, t, scalar.ImplicitCast)
 }
 
-// commonMod is the modifier that all expressions share with their type, or −1.
+// commonMod is the modifier that all expressions share with their type, or −1;
+// their type is then the common type.
 func commonMod(es []scalar.Expr) int32 {
 	for _, e := range es[1:] {
 		if e.Type() != es[0].Type() {

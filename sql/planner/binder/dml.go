@@ -92,7 +92,7 @@ func (b *Binder) assign(e scalar.Expr, to types.Type, colName string, pos int) s
 		if pos == 0 {
 			pos = b.pos(e)
 		}
-		fail(pgerr.Newf(pgerr.DatatypeMismatch, "column %q is of type %s but expression is of type %s", colName, to.OID, e.Type().OID).
+		fail(pgerr.Newf(pgerr.DatatypeMismatch, "column %q is of type %s but expression is of type %s", colName, typeName(to.OID), typeName(e.Type().OID)).
 			WithHint("You will need to rewrite or cast the expression.").At(pos))
 	}
 	return r

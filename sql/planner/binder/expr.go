@@ -305,7 +305,10 @@ func (s *scope) caseExpr(c *ast.Case) scalar.Expr {
 	if c.Else != nil {
 		results[0] = s.expr(c.Else)
 	}
-	out.Typ = s.b.unify(results, "CASE")
+	out.Typ = types.Type{OID: s.b.commonType(results, "CASE"), Mod: commonMod(results)}
+	for i, r := range results {
+		results[i] = s.b.toCommon(r, out.Typ.OID, map[bool]string{true: "CASE/ELSE", false: "CASE/WHEN"}[i == 0])
+	}
 	for i := range out.Whens {
 		out.Whens[i].Result = results[i+1]
 	}
@@ -321,11 +324,14 @@ func (s *scope) cast(c *ast.Cast) scalar.Expr {
 	x := s.expr(c.X)
 	r := s.b.coerceTo(x, t, scalar.ExplicitCast)
 	if r == nil {
+		if x.Type().OID.Elem() != 0 && t.OID.Elem() != 0 {
+			unsupported(c.Pos, "a cast of %s to %s", typeName(x.Type().OID), typeName(t.OID))
+		}
 		pos := int(c.Pos)
 		if pos == 0 {
 			pos = s.b.pos(x)
 		}
-		failf(pgerr.CannotCoerce, pos, "cannot cast type %s to %s", x.Type().OID, t.OID)
+		failf(pgerr.CannotCoerce, pos, "cannot cast type %s to %s", typeName(x.Type().OID), typeName(t.OID))
 	}
 	if call, ok := r.(*scalar.Call); ok && r != x && call.Fn.Name != "io" {
 		s.b.put(r, s.b.leftmost(int(c.Pos), x))

@@ -50,7 +50,10 @@ func (s *scope) any(name string, all bool, x scalar.Expr, items []scalar.Expr, c
 	var args []scalar.Expr
 	if len(free) > 1 {
 		both := append([]scalar.Expr{x}, free...)
-		if t, bad := commonOID(both); bad == nil {
+		convertible := func(t types.OID) bool {
+			return t.Elem() == 0 && !slices.ContainsFunc(both, func(e scalar.Expr) bool { return !canCoerce(e.Type().OID, t, scalar.ImplicitCast) })
+		}
+		if t, bad := commonOID(both); bad == nil && convertible(t) {
 			for i := range free {
 				free[i] = s.b.toCommon(free[i], t, context)
 			}

@@ -30,12 +30,15 @@ func (s *scope) operator(name string, l, r scalar.Expr, pos int) scalar.Expr {
 		}
 	}
 	c, ambiguous := resolveOperator(cands, in)
+	if in[0] == types.Unknown && in[len(in)-1] == types.Unknown && elsewhere[name] {
+		c, ambiguous = nil, true
+	}
 	if c == nil {
 		s.arrayOperator(name, in, pos)
-		sig := name + " " + in[len(in)-1].String()
+		sig := name + " " + typeName(in[len(in)-1])
 		plural := "No operator matches the given name and argument type. You might need to add an explicit type cast."
 		if l != nil {
-			sig = in[0].String() + " " + sig
+			sig = typeName(in[0]) + " " + sig
 			plural = "No operator matches the given name and argument types. You might need to add explicit type casts."
 		}
 		if ambiguous {
@@ -46,6 +49,10 @@ func (s *scope) operator(name string, l, r scalar.Expr, pos int) scalar.Expr {
 	}
 	return s.b.apply(c.fn, c.args, args, pos)
 }
+
+// elsewhere are operators that PostgreSQL also has for types that we do not
+// have, so that two unknown literals do not tell which is meant.
+var elsewhere = map[string]bool{"@>": true, "<@": true, "?|": true}
 
 // arrayOperator refuses by name the operators of arrays, which take any array.
 func (s *scope) arrayOperator(name string, in []types.OID, pos int) {
@@ -108,15 +115,22 @@ func (b *Binder) apply(fn *scalar.Func, sig []types.OID, args []scalar.Expr, pos
 	return b.put(&scalar.Call{Fn: fn, Args: out, Typ: types.T(ret), Pos: pos}, b.leftmost(pos, args...))
 }
 
-// polymorphic is the type that anyelement stands for in a call, text if all
-// such arguments are unknown.
+// polymorphic is the type that anyelement stands for in a call.
 func polymorphic(sig []types.OID, args []scalar.Expr) types.OID {
+	unknown := false
 	for i, t := range sig {
-		if a := args[i].Type().OID; t == types.AnyElement && a != types.Unknown {
+		if t != types.AnyElement {
+			continue
+		}
+		if a := args[i].Type().OID; a != types.Unknown {
 			return a
 		}
+		unknown = true
 	}
-	return types.Text
+	if unknown {
+		failf(pgerr.DatatypeMismatch, 0, "could not determine polymorphic type because input has type unknown")
+	}
+	return types.Unknown
 }
 
 func oids(es []scalar.Expr) []types.OID {
@@ -317,7 +331,7 @@ func signature(name string, in []types.OID) string {
 		if i > 0 {
 			sb.WriteString(", ")
 		}
-		sb.WriteString(t.String())
+		sb.WriteString(typeName(t))
 	}
 	return sb.String() + ")"
 }

@@ -199,3 +199,15 @@ SELECT overlay('abc' placing 'x' from 1 for 2), substring('abc' from 'b'), subst
 SELECT substring('abc' similar 'a' escape '#')
 ! SELECT '{1,2}'::int[] = '{1,2}', '{1,2}'::int[] || 3, '{a}'::text[] || 'b'
 ! SELECT array_length('{1,2}'::int[], 1), cardinality('{1}'::int[]), array_to_string('{1}'::int[], ',')
+SELECT '5' @> '5'
+SELECT CASE WHEN true THEN NULL::time ELSE NULL::date END
+SELECT NULL::time IN (NULL::date, NULL::time)
+SELECT NULL::oid = NULL::float4
+SELECT c + 1 FROM chars
+SELECT to_json('5')
+SELECT bpchar(true)
+UPDATE chars SET q = v
+UPDATE chars SET v = 5, c = 'abc', q = 5
+UPDATE docs SET doc = j
+UPDATE docs SET j = 'x'
+SELECT CASE WHEN true THEN 'x'::varchar(3) ELSE NULL END, coalesce(NULL::numeric(5,2), 1)
