@@ -121,6 +121,14 @@ func (e *Engine) Run(ctx context.Context) error {
 	e.running.Unlock()
 	g.Go(func() error { return e.ticker.run(ctx) })
 	g.Go(func() error { return e.syncLoop(ctx) })
+	g.Go(func() error {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-e.store.Failed():
+			return e.store.Err()
+		}
+	})
 	for _, s := range e.Catalog().Sources() {
 		e.startSource(s)
 	}

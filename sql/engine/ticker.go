@@ -85,6 +85,7 @@ func newTicker(e *Engine, cat *catalog.Snapshot) *Ticker {
 		changes: map[uint32]*zset.Changes{}, syncRequest: make(chan struct{}, 1)}
 	t.pub.changed = make(chan struct{})
 	t.restore()
+	t.syncing.durable = t.tick // what was recovered is on disk
 	return t
 }
 

@@ -48,7 +48,8 @@ func (s *Session) utilityColumns(st *statement) ([]session.ResultColumn, error) 
 			if err != nil {
 				return nil, err
 			}
-			return nil, s.bindQuery(st, s.binder(s.catalog(), nil), q)
+			err = s.bindQuery(st, s.binder(s.catalog(), nil), q)
+			return st.cols, err
 		}
 		if n.What == "all" {
 			return textColumns("name", "setting", "description"), nil
