@@ -168,6 +168,9 @@ func extractor(t types.OID, numeric bool) builder {
 			if t == types.Interval && u == "epoch" {
 				return epochOfInterval(f, types.DecodeInterval(a.B), numeric)
 			}
+			if u == "epoch" && (of == types.Timestamp || of == types.TimestampTZ) && a.I > math.MaxInt64-10957*usecsPerDay && !timestampInfinite(a.I) {
+				return lateEpoch(f, a, numeric)
+			}
 			v, ok := f.field(of, u, a)
 			switch {
 			case !ok:
@@ -396,6 +399,15 @@ func intervalField(u string, v types.IntervalValue) (field, bool) {
 	return timeField(u, v.Micros)
 }
 
+// lateEpoch is the epoch of a timestamp whose µs since 1970 do not fit an int64.
+func lateEpoch(f *Frame, a types.Datum, numeric bool) (types.Datum, error) {
+	if !numeric {
+		return types.DFloat(float64(a.I)/1e6 + 10957*86400), nil
+	}
+	var x, y [32]byte
+	return f.keepErr(types.NumericAdd(f.out(), types.AppendNumericSmall(x[:0], a.I, 6), types.NumericFromInt64(y[:0], 10957*86400)))
+}
+
 // epochOfInterval is the length in seconds, of years of 365.25 days and months of 30.
 func epochOfInterval(f *Frame, v types.IntervalValue, numeric bool) (types.Datum, error) {
 	years, months := int64(v.Months/12), int64(v.Months%12)
@@ -575,6 +587,9 @@ func dateBin(_ *Frame, stride, a, origin types.Datum) (types.Datum, error) {
 		return a, pgerr.Newf(pgerr.DatetimeFieldOverflow, "stride must be greater than zero")
 	}
 	diff := a.I - origin.I
+	if (diff < a.I) != (origin.I > 0) && origin.I != 0 {
+		return a, errIntervalRange
+	}
 	bin := diff - diff%step
 	if diff%step < 0 {
 		bin -= step

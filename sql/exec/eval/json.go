@@ -258,7 +258,7 @@ func jsonDeletePath(f *Frame, a, p types.Datum) (types.Datum, error) {
 	if !jsonContainer(a.B) {
 		return a, errJSON("cannot delete path in scalar")
 	}
-	if len(path) == 0 {
+	if len(path) == 0 || len(a.B) == 2 {
 		return a, nil
 	}
 	return f.keepErr(jsonEdit(f.out(), a.B, path, 0, nil, false))

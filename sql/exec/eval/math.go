@@ -99,7 +99,7 @@ func sqrtFloat(_ *Frame, a types.Datum) (types.Datum, error) {
 
 func expFloat(_ *Frame, a types.Datum) (types.Datum, error) {
 	x := a.Float()
-	return checkFloat(math.Exp(x), math.IsInf(x, 0), math.IsInf(x, -1))
+	return checkFloat(exp(x), math.IsInf(x, 0), math.IsInf(x, -1))
 }
 
 func logarithm(f func(float64) float64) fn1 {
@@ -111,21 +111,6 @@ func logarithm(f func(float64) float64) fn1 {
 		}
 		return types.DFloat(f(a.Float())), nil
 	}
-}
-
-// ln and log10 scale denormal arguments up: Go's own are wrong for them on some machines.
-func ln(x float64) float64 {
-	if x < 0x1p-1022 {
-		return math.Log(x*0x1p54) - 54*math.Ln2
-	}
-	return math.Log(x)
-}
-
-func log10(x float64) float64 {
-	if x < 0x1p-1022 {
-		return math.Log10(x*0x1p54) - 54*(math.Ln2/math.Ln10)
-	}
-	return math.Log10(x)
 }
 
 var (
@@ -149,8 +134,8 @@ func power(_ *Frame, a, b types.Datum) (types.Datum, error) {
 	case x < 0 && math.Floor(y) != y:
 		return a, errPowerRoot
 	}
-	finite := !math.IsInf(x, 0) && !math.IsInf(y, 0)
-	return checkFloat(math.Pow(x, y), !finite, !finite || x == 0)
+	bounded := finite(x) && finite(y)
+	return checkFloat(pow(x, y), !bounded, !bounded || x == 0)
 }
 
 // magnitude is |v| as unsigned, right for the least integer too.
@@ -221,9 +206,9 @@ func widthBucketFloat(_ *Frame, args []types.Datum) (types.Datum, error) {
 		}
 		return types.DInt(n + 1), nil
 	}
-	v := int64(float64(n)*(x-lo)/(hi-lo)) + 1
-	if math.IsInf(hi-lo, 0) {
-		v = int64(float64(n)*((x/2-lo/2)/(hi/2-lo/2))) + 1
+	v := float64(n)*(x-lo)/(hi-lo) + 1
+	if !(math.Abs(v) < 1<<31) { // PostgreSQL does not check: C's conversion on x86
+		return types.DInt(math.MinInt32), nil
 	}
-	return types.DInt(min(v, n)), nil
+	return types.DInt(int64(v)), nil
 }

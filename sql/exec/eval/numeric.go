@@ -195,10 +195,28 @@ func widthBucketNumeric(f *Frame, args []types.Datum) (types.Datum, error) {
 		}
 		return types.DInt(n + 1), nil
 	}
-	scale := max(types.NumericScale(x), types.NumericScale(lo), types.NumericScale(hi))
-	bl := coefficient(lo, scale)
-	num := new(big.Int).Sub(coefficient(x, scale), bl)
-	den := new(big.Int).Sub(coefficient(hi, scale), bl)
-	num.Mul(num, big.NewInt(n))
-	return types.DInt(num.Quo(num, den).Int64() + 1), nil
+	// As PostgreSQL does, floor a quotient that is already rounded.
+	num, err := types.NumericSub(nil, x, lo)
+	if err != nil {
+		return types.Datum{}, err
+	}
+	den, err := types.NumericSub(nil, hi, lo)
+	if err != nil {
+		return types.Datum{}, err
+	}
+	if num, err = types.NumericMul(nil, num, types.NumericFromInt64(nil, n)); err != nil {
+		return types.Datum{}, err
+	}
+	q, err := types.NumericDiv(nil, num, den)
+	if err != nil {
+		return types.Datum{}, err
+	}
+	if q, err = types.NumericFloor(nil, q); err != nil {
+		return types.Datum{}, err
+	}
+	v, err := types.NumericToInt(types.Int4, q)
+	if err == nil && v == math.MaxInt32 {
+		err = types.ErrOutOfRange(types.Int4)
+	}
+	return types.DInt(v + 1), err
 }

@@ -341,7 +341,7 @@ func (m *moment) intervalField(dst []byte, word string, num, signed func(int64, 
 	case "MM":
 		return signed(int64(m.month), 2)
 	case "DD":
-		return signed(int64(m.day), 2)
+		return num(int64(m.day), 2)
 	case "DDD":
 		return num(int64(m.year*12+m.month)*30+int64(m.day), 3)
 	}
