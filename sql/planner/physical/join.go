@@ -21,15 +21,18 @@ type input struct {
 // whole rows of its sides; a Map above picks the columns.
 func (b *Builder) join(n *rel.Join) (Node, error) {
 	nl := len(n.L.Schema())
+	if b.oneShot && n.Kind == rel.Inner && narrowed(n.R) && !narrowed(n.L) {
+		return b.swapped(n, nl)
+	}
 	lkey, rkey, rest := splitCondition(n.On, nl)
 	ls, rs := directSource(n.L, lkey), directSource(n.R, rkey)
 	lkey, rkey = orderKeys(lkey, rkey, ls, rs)
 	outerL := n.Kind == rel.Full || n.Kind == rel.Left || n.Kind == rel.Anti
-	l, err := b.side(n.L, ls, lkey, n.Kind != rel.Full && n.Kind != rel.Right, !outerL)
+	l, err := b.side(n.L, ls, lkey, n.Kind != rel.Full && n.Kind != rel.Right && !b.oneShot, !outerL)
 	if err != nil {
 		return nil, err
 	}
-	r, err := b.side(n.R, rs, rkey, n.Kind == rel.Inner, n.Kind != rel.Full && n.Kind != rel.Right)
+	r, err := b.side(n.R, rs, rkey, n.Kind == rel.Inner && !(b.oneShot && narrowed(n.R)), n.Kind != rel.Full && n.Kind != rel.Right)
 	if err != nil {
 		return nil, err
 	}
@@ -66,6 +69,45 @@ func (b *Builder) join(n *rel.Join) (Node, error) {
 	return b.newMap(out, above, exprs, names, b.memo.Props(n).Keys), nil
 }
 
+// narrowed reports whether a query that runs once reads a key range only to enumerate
+// a relation; of a join it enumerates the left side.
+func narrowed(n rel.Node) bool {
+	switch n := n.(type) {
+	case *rel.Project:
+		return narrowed(n.Input)
+	case *rel.Join:
+		return narrowed(n.L)
+	case *rel.Filter:
+		if s, ok := n.Input.(*rel.Scan); ok && !s.System {
+			return lookup(s, n.Preds) != nil
+		}
+		return narrowed(n.Input)
+	}
+	return false
+}
+
+// swapped builds an inner join with its sides exchanged.
+func (b *Builder) swapped(n *rel.Join, nl int) (Node, error) {
+	s := n.Schema()
+	nr := len(s) - nl
+	to := make([]int, len(s))
+	exprs := make([]scalar.Expr, len(s))
+	names := make([]string, len(s))
+	for i, c := range s {
+		to[i] = i + nr
+		if i >= nl {
+			to[i] = i - nl
+		}
+		exprs[i], names[i] = &scalar.Column{Index: to[i], Typ: c.Type, Name: c.Name}, c.Name
+	}
+	on := rel.Map(n.On, func(e scalar.Expr) scalar.Expr { return rel.Remap(e, to) })
+	in, err := b.Build(&rel.Join{Kind: rel.Inner, L: n.R, R: n.L, On: on})
+	if err != nil {
+		return nil, err
+	}
+	return b.newMap(in, nil, exprs, names, nil), nil
+}
+
 // splitCondition takes the equalities of columns out of a join condition.
 func splitCondition(on []scalar.Expr, nl int) (lkey, rkey []int, rest []scalar.Expr) {
 	for _, e := range on {
@@ -85,7 +127,7 @@ func splitCondition(on []scalar.Expr, nl int) (lkey, rkey []int, rest []scalar.E
 	return lkey, rkey, rest
 }
 
-// A direct is a relation whose own arrangement is by a join's key, below the
+// A direct is a relation whose own arrangement begins with a join's key, below the
 // filter and the picking of columns that are a side of the join.
 type direct struct {
 	scan  *rel.Scan
@@ -97,6 +139,7 @@ type direct struct {
 func directSource(n rel.Node, key []int) *direct {
 	d := &direct{}
 	if p, ok := n.(*rel.Project); ok {
+		d.at = []int{}
 		for _, e := range p.Exprs {
 			c, ok := e.(*scalar.Column)
 			if !ok {
@@ -110,7 +153,7 @@ func directSource(n rel.Node, key []int) *direct {
 		d.preds, n = f.Preds, f.Input
 	}
 	var ok bool
-	if d.scan, ok = n.(*rel.Scan); !ok || d.scan.System || len(d.scan.Key) == 0 || len(d.scan.Key) != len(key) {
+	if d.scan, ok = n.(*rel.Scan); !ok || d.scan.System || len(d.scan.Key) == 0 || len(d.scan.Key) < len(key) {
 		return nil
 	}
 	if d.at == nil {
@@ -119,7 +162,7 @@ func directSource(n rel.Node, key []int) *direct {
 			d.at[i] = i
 		}
 	}
-	if cols := pick(d.at, key); !slices.Equal(slices.Sorted(slices.Values(cols)), slices.Sorted(slices.Values(d.scan.Key))) {
+	if cols := pick(d.at, key); !slices.Equal(slices.Sorted(slices.Values(cols)), slices.Sorted(slices.Values(d.scan.Key[:len(key)]))) {
 		return nil
 	}
 	return d
@@ -137,7 +180,7 @@ func orderKeys(lkey, rkey []int, ls, rs *direct) ([]int, []int) {
 	}
 	cols := pick(d.at, own)
 	l, r := make([]int, len(lkey)), make([]int, len(rkey))
-	for i, c := range d.scan.Key {
+	for i, c := range d.scan.Key[:len(own)] {
 		k := slices.Index(cols, c)
 		l[i], r[i] = lkey[k], rkey[k]
 	}
@@ -145,9 +188,10 @@ func orderKeys(lkey, rkey []int, ls, rs *direct) ([]int, []int) {
 }
 
 // side gives a side arranged by key. late: predicates may be done above the join
-// instead. inner: rows with a NULL in the key match nothing and do not show.
+// instead, which pays where the whole key finds one row. inner: rows with a NULL in the key match
+// nothing and do not show.
 func (b *Builder) side(n rel.Node, d *direct, key []int, late, inner bool) (*input, error) {
-	if d != nil && slices.Equal(pick(d.at, key), d.scan.Key) && (len(d.preds) == 0 || late && !b.oneShot) {
+	if d != nil && slices.Equal(pick(d.at, key), d.scan.Key[:len(key)]) && (len(d.preds) == 0 || late && len(key) == len(d.scan.Key)) {
 		return &input{node: b.source(d.scan, nil), at: d.at, above: d.preds}, nil
 	}
 	in, err := b.Build(n)

@@ -80,7 +80,7 @@ type Map struct {
 }
 
 // An Arrange keeps an index of its input: by the Key columns, then the whole row.
-// Its output is its input. If its input is a Source that is arranged by just
+// Its output is its input. If its input is a Source whose own key is or begins with
 // this key, the planner leaves Arrange out and the join reads the Source's own arrangement.
 type Arrange struct {
 	Info
