@@ -28,7 +28,8 @@ func Compile(e scalar.Expr, in []types.Type) (*Program, error) {
 func (p *Program) Type() types.Type { return p.typ }
 
 // Eval runs the program on the frame's row. The datum's bytes are valid until
-// the frame's next row. An error is the row's: a *pgerr.Error.
+// the frame's next row. An error is the row's: a *pgerr.Error, which may be
+// shared and must not be changed.
 func (p *Program) Eval(f *Frame) (types.Datum, error) { return p.fn(f) }
 
 // Bool runs a predicate; NULL is false.

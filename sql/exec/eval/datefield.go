@@ -113,6 +113,9 @@ var unitNames = func() map[string]string {
 
 // unit resolves the name of a unit; "" if there is none such.
 func unit(name []byte) string {
+	if u, ok := unitNames[string(name)]; ok {
+		return u
+	}
 	s := strings.ToLower(string(name))
 	if u, ok := unitNames[s]; ok {
 		return u
@@ -426,9 +429,17 @@ func epochOfInterval(f *Frame, v types.IntervalValue, numeric bool) (types.Datum
 // truncLocal cuts a local time at a unit; wide says that the unit is a day or more.
 func truncLocal(u string, ts int64) (out int64, wide, ok bool) {
 	days, us := types.SplitTimestamp(ts)
-	steps := map[string]int64{"microseconds": 1, "milliseconds": 1000, "second": usecsPerSec, "minute": usecsPerMin, "hour": usecsPerHour}
-	if step := steps[u]; step != 0 {
-		return ts - us%step, false, true
+	switch u {
+	case "microseconds":
+		return ts, false, true
+	case "milliseconds":
+		return ts - us%1000, false, true
+	case "second":
+		return ts - us%usecsPerSec, false, true
+	case "minute":
+		return ts - us%usecsPerMin, false, true
+	case "hour":
+		return ts - us%usecsPerHour, false, true
 	}
 	y, m, _ := types.CivilFromDays(days)
 	switch u {
