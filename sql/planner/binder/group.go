@@ -152,7 +152,7 @@ func (g *grouping) rewrite(e scalar.Expr) scalar.Expr {
 		if !ok {
 			return nil
 		}
-		i := slices.IndexFunc(g.aggs, func(o scalar.Agg) bool { return equal(&aggRef{agg: o}, a) })
+		i := slices.IndexFunc(g.aggs, func(o scalar.Agg) bool { return equal(&aggRef{agg: o, typ: a.typ}, a) })
 		if i < 0 {
 			i = len(g.aggs)
 			g.aggs = append(g.aggs, a.agg)

@@ -21,9 +21,9 @@ func printNode(sb *strings.Builder, n Node, lead, below string) {
 	in := n.Inputs()
 	for i, c := range in {
 		if i < len(in)-1 {
-			printNode(sb, c, below+" ├── ", below+" │    ")
+			printNode(sb, c, below+" ├── ", below+" │   ")
 		} else {
-			printNode(sb, c, below+" └── ", below+"      ")
+			printNode(sb, c, below+" └── ", below+"     ")
 		}
 	}
 }
