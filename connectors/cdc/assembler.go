@@ -184,7 +184,7 @@ func (a *assembler) flush(p connectors.Position, last bool) error {
 	if err := a.deliver(&b.Txn); err != nil {
 		return err
 	}
-	a.at = p
+	a.at, a.progress = p, 0
 	if last {
 		a.m.transactions.Add(1)
 	}

@@ -351,7 +351,8 @@ func (c *capture) until(what string, cond func() bool) {
 		default:
 		}
 		if time.Now().After(deadline) {
-			c.t.Fatalf("waited too long for %s; at %+v, statuses %v, %v", what, c.at, c.statuses, c.lastErr)
+			c.t.Fatalf("waited too long for %s; at %+v, statuses %v, %v, metrics %+v; %v", what, c.at, c.statuses, c.lastErr, c.src.Metrics(),
+				c.query("SELECT pg_current_wal_lsn(), pg_current_wal_flush_lsn(), r::text FROM pg_stat_replication r"))
 		}
 		time.Sleep(2 * time.Millisecond)
 	}

@@ -3,6 +3,7 @@ package cdc
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -72,8 +73,9 @@ func TestSlotInUse(t *testing.T) {
 	db := server.CreateDatabase(t)
 	server.MustExec(t, db, "CREATE TABLE a (id int PRIMARY KEY)")
 	c := start(t, server, db, testConfig(server, db, "a"))
-	c.same()
+	c.until("the stream", func() bool { return slices.Contains(c.statuses, "streaming") })
 	c.mu.Lock()
+	c.noConfirm = true // the slot stays at or before at
 	at := c.at
 	c.mu.Unlock()
 	second := &capture{mirror: &mirror{}, t: t, srv: server, db: db, cfg: c.cfg}

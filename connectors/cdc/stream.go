@@ -85,6 +85,9 @@ func (r *run) stream(ctx context.Context) error {
 			cancel(err)
 		}
 	})
+	if r.cfg.HeartbeatInterval > 0 {
+		wg.Go(func() { r.heartbeat(ctx) })
+	}
 	err = s.receive(ctx)
 	cancel(err)
 	wg.Wait()
@@ -104,8 +107,12 @@ func (s *stream) receive(ctx context.Context) error {
 		}
 		typ, body, err := s.f.next()
 		if err != nil {
-			if errors.Is(err, os.ErrDeadlineExceeded) && ctx.Err() == nil && s.asm.progress != 0 {
-				continue // time to pass progress on
+			if errors.Is(err, os.ErrDeadlineExceeded) && ctx.Err() == nil {
+				// Time to pass progress on, unless a transaction has overtaken it.
+				if err := s.noDeadline(ctx); err != nil {
+					return err
+				}
+				continue
 			}
 			return &lostError{err}
 		}
@@ -176,19 +183,25 @@ func (s *stream) caughtUp(ctx context.Context) error {
 		return nil
 	}
 	if since := time.Since(s.lastTold); since < s.cfg.PollInterval {
-		return s.f.conn.SetReadDeadline(time.Now().Add(s.cfg.PollInterval - since))
+		if err := s.f.conn.SetReadDeadline(time.Now().Add(s.cfg.PollInterval - since)); err != nil {
+			return &lostError{err}
+		}
+		return context.Cause(ctx)
 	}
 	if err := s.asm.passProgress(); err != nil {
 		return err
 	}
 	s.lastTold = time.Now()
+	return s.noDeadline(ctx)
+}
+
+// noDeadline lets reads wait for ever, unless ctx has ended: the deadline
+// taken away may have been the one that says so.
+func (s *stream) noDeadline(ctx context.Context) error {
 	if err := s.f.conn.SetReadDeadline(time.Time{}); err != nil {
-		return err
+		return &lostError{err}
 	}
-	if ctx.Err() != nil { // its deadline was taken away just now
-		return context.Cause(ctx)
-	}
-	return nil
+	return context.Cause(ctx)
 }
 
 // feedback writes standby status updates: soon after a confirmation, when the
@@ -245,4 +258,35 @@ func (s *stream) status(confirmed uint64, reply bool) error {
 	}
 	_, err := s.f.conn.Write(b[:])
 	return err
+}
+
+// heartbeat writes a message to the server's log every HeartbeatInterval,
+// through a connection of its own. A failure is not the stream's: the next
+// beat tries again.
+func (r *run) heartbeat(ctx context.Context) {
+	var conn *pgconn.PgConn
+	defer func() {
+		if conn != nil {
+			conn.Close(context.WithoutCancel(ctx))
+		}
+	}()
+	tick := time.NewTicker(r.cfg.HeartbeatInterval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		var err error
+		if conn == nil || conn.IsClosed() {
+			if conn, err = connect(ctx, &r.cfg, false); err != nil {
+				conn = nil
+				continue
+			}
+		}
+		if _, err = query(ctx, conn, "SELECT pg_logical_emit_message(true, 'helios', 'heartbeat')"); err != nil && ctx.Err() == nil {
+			r.log.Warn("heartbeat failed", "error", err)
+		}
+	}
 }

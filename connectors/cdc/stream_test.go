@@ -295,3 +295,23 @@ func TestSlowSink(t *testing.T) {
 		t.Fatalf("%d reconnections: %v", n, c.lastErr)
 	}
 }
+
+// A heartbeat is received as progress, and no transaction.
+func TestHeartbeat(t *testing.T) {
+	t.Parallel()
+	db := server.CreateDatabase(t)
+	server.MustExec(t, db, "CREATE TABLE a (a int PRIMARY KEY)")
+	cfg := testConfig(server, db, "a")
+	cfg.HeartbeatInterval = 20 * time.Millisecond
+	c := start(t, server, db, cfg)
+	c.same()
+	for range 2 {
+		c.mu.Lock()
+		at := c.at.LSN
+		c.mu.Unlock()
+		c.until("a heartbeat", func() bool { return c.at.LSN > at })
+	}
+	if len(c.txns) > 0 {
+		t.Fatalf("transactions %v", c.txns)
+	}
+}
