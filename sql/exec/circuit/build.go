@@ -92,6 +92,25 @@ func newSide(n physical.Node, key []int, stateOf func(physical.Node) Opener) (op
 	return op.Side{Types: n.Types(), Key: key, Rows: rows, Keyed: keyed}, err
 }
 
+// maxDelta bounds the rows of one operator's delta of one tick, well within
+// what offsets of 32 bits and keys beside the rows allow.
+const maxDelta = 1 << 30
+
+// run runs an operator for one tick.
+func run(o op.Operator, in []*op.Delta, out *op.Delta) error {
+	if err := o.Eval(in, out); err != nil {
+		return err
+	}
+	return checkDelta(out)
+}
+
+func checkDelta(d *op.Delta) error {
+	if n := d.Rows.Bytes() + d.Errs.Bytes(); n > maxDelta {
+		return pgerr.Newf(pgerr.ProgramLimitExceeded, "a change of %d bytes at one operator in one tick exceeds the limit of %d", n, maxDelta)
+	}
+	return nil
+}
+
 // streams reports whether a join can read its left input as a stream, when it
 // is only scanned.
 func streams(k rel.JoinKind) bool { return k != rel.Right && k != rel.Full }

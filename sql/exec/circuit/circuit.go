@@ -89,7 +89,7 @@ func (c *Circuit) add(n *node) {
 }
 
 // build gives the node named fp, with one more reference.
-func (c *Circuit) build(p physical.Node, fp physical.Fingerprint, rel uint32) (n *node, err error) {
+func (c *Circuit) build(p physical.Node, fp physical.Fingerprint, rel uint32) (*node, error) {
 	if n := c.nodes[fp]; n != nil {
 		n.refs++
 		return n, nil
@@ -97,32 +97,36 @@ func (c *Circuit) build(p physical.Node, fp physical.Fingerprint, rel uint32) (n
 	if s, ok := p.(*physical.Source); ok {
 		return nil, pgerr.Newf(pgerr.InternalError, "relation %q is not in the circuit", s.Name)
 	}
-	n = &node{fp: fp, rel: rel, state: rel != 0 || stateful(p), fresh: true, refs: 1}
-	defer func() {
-		if err != nil {
-			for _, in := range n.in {
-				c.release(in, nil)
-			}
-			c.order = slices.DeleteFunc(c.order, func(n *node) bool { return n.refs == 0 })
+	n := &node{fp: fp, rel: rel, state: rel != 0 || stateful(p), fresh: true, refs: 1}
+	if err := c.connect(n, p); err != nil {
+		for _, in := range n.in {
+			c.release(in, nil)
 		}
-	}()
+		c.order = slices.DeleteFunc(c.order, func(n *node) bool { return n.refs == 0 })
+		return nil, err
+	}
+	c.add(n)
+	return n, nil
+}
+
+// connect gives a node its inputs and its operator.
+func (c *Circuit) connect(n *node, p physical.Node) (err error) {
 	for _, input := range p.Inputs() {
 		in, err := c.build(input, nameOf(input), 0)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		n.in, n.ins = append(n.in, in), append(n.ins, &in.out)
 	}
-	if n.op, err = newOperator(p, rel, func(physical.Node) Opener { return c.opener }, nil); err != nil {
-		return n, err
+	if n.op, err = newOperator(p, n.rel, func(physical.Node) Opener { return c.opener }, nil); err != nil {
+		return err
 	}
 	if j, ok := n.op.(*op.Join); ok {
 		l, _ := n.in[0].op.(*op.Arrange)
 		r, _ := n.in[1].op.(*op.Arrange)
 		j.Share(l, r)
 	}
-	c.add(n)
-	return n, nil
+	return nil
 }
 
 // release drops a reference; the caller takes nodes without any out of order.
@@ -161,19 +165,22 @@ func (n *node) step(changes map[uint32]*zset.Changes) error {
 	}
 	if n.upsert != nil {
 		if ch := changes[n.rel]; ch != nil && ch.Len() > 0 {
-			return n.upsert.Eval(ch, &n.out)
+			if err := n.upsert.Eval(ch, &n.out); err != nil {
+				return err
+			}
+			return checkDelta(&n.out)
 		}
 		return nil
 	}
-	run := n.fresh
+	dirty := n.fresh
 	for _, d := range n.ins {
-		run = run || !d.Empty()
+		dirty = dirty || !d.Empty()
 	}
-	if !run {
+	if !dirty {
 		return nil
 	}
 	n.fresh = false
-	return n.op.Eval(n.ins, &n.out)
+	return run(n.op, n.ins, &n.out)
 }
 
 // Delta is a table's or view's change in the last Step, borrowed until the

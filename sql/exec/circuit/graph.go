@@ -101,7 +101,7 @@ const chunkBytes = 16 << 20
 // what it wrote readable.
 func (g *graph) fill(ctx context.Context, v *vertex, chunkRows int, commit func() error) error {
 	var in op.Delta
-	run := func() error {
+	flush := func() error {
 		v.out.Reset()
 		if err := v.op.Eval([]*op.Delta{&in}, &v.out); err != nil {
 			return err
@@ -118,7 +118,7 @@ func (g *graph) fill(ctx context.Context, v *vertex, chunkRows int, commit func(
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			return run()
+			return flush()
 		}
 	}
 	if len(v.in) > 0 {
@@ -126,7 +126,7 @@ func (g *graph) fill(ctx context.Context, v *vertex, chunkRows int, commit func(
 			return err
 		}
 	}
-	err := run() // also if nothing is left: a group without keys is there for no input, too
+	err := flush() // also if nothing is left: a group without keys is there for no input, too
 	v.out = op.Delta{}
 	return err
 }

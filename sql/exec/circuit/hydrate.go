@@ -88,7 +88,7 @@ func (h *Hydrator) CatchUp(deltas map[physical.Fingerprint]*op.Delta) error {
 			continue
 		}
 		v.out.Reset()
-		run := false
+		dirty := false
 		for i, in := range v.in {
 			if in.old {
 				v.ins[i] = &none
@@ -96,12 +96,12 @@ func (h *Hydrator) CatchUp(deltas map[physical.Fingerprint]*op.Delta) error {
 					v.ins[i] = d
 				}
 			}
-			run = run || !v.ins[i].Empty()
+			dirty = dirty || !v.ins[i].Empty()
 		}
-		if !run {
+		if !dirty {
 			continue
 		}
-		if err := v.op.Eval(v.ins, &v.out); err != nil {
+		if err := run(v.op, v.ins, &v.out); err != nil {
 			return err
 		}
 	}

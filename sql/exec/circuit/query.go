@@ -42,6 +42,9 @@ func Query(ctx context.Context, root physical.Node, snap Opener, opt QueryOption
 		return g.relation(s, nil)
 	}
 	v, err := g.build(root)
+	if err == nil {
+		err = ctx.Err()
+	}
 	if err != nil {
 		return err
 	}

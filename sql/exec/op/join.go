@@ -270,6 +270,7 @@ type joinScan struct {
 	emit, emitErr Emit
 	onlyKept      bool // the pairs are out already
 	row, buf      []byte
+	steps         int
 }
 
 func (s *joinScan) walk(ctx context.Context, d, o *side, left bool) (err error) {
@@ -291,7 +292,7 @@ func (s *joinScan) walk(ctx context.Context, d, o *side, left bool) (err error) 
 		for _, c := range key.cols {
 			null = null || key.spans[c].Len < 0
 		}
-		return s.one(row, w, k[:n], null, other, o, left)
+		return s.one(ctx, row, w, k[:n], null, other, o, left)
 	})
 }
 
@@ -307,14 +308,17 @@ func (s *joinScan) streamLeft(ctx context.Context, left ScanFunc) (err error) {
 	return left(ctx, func(row types.Row, w int64) error {
 		var null bool
 		key, null = l.append(key[:0], row)
-		return s.one(row, w, key, null, other, r, true)
+		return s.one(ctx, row, w, key, null, other, r, true)
 	}, s.emitErr)
 }
 
 // one puts out what a row of the walked side adds.
-func (s *joinScan) one(row types.Row, w int64, key []byte, null bool, other zset.Cursor, o *side, left bool) error {
+func (s *joinScan) one(ctx context.Context, row types.Row, w int64, key []byte, null bool, other zset.Cursor, o *side, left bool) error {
 	j, matched := s.j, false
 	for ok := !null && other.Seek(key); ok; ok = other.Next() {
+		if s.steps++; s.steps%1024 == 0 && ctx.Err() != nil {
+			return ctx.Err()
+		}
 		orow, ow := o.current(other, len(key))
 		l, r := row, orow
 		if !left {
