@@ -49,7 +49,7 @@ var doors = map[string][]string{
 }
 
 // free packages may import everything: programs, and packages of tests.
-var free = []string{"cmd/...", "internal/layers", "tests/...", "benchmarks/..."}
+var free = []string{"cmd/...", "internal/layers", "internal/laws", "tests/...", "benchmarks/..."}
 
 // testOnly packages are imported by tests and by free packages alone.
 var testOnly = []string{"internal/pgtest", "internal/plantest", "sql/exec/internal/exectest"}

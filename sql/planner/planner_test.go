@@ -42,3 +42,23 @@ func TestExplain(t *testing.T) {
 		})
 	})
 }
+
+// TestFingerprintIsDurable holds the names of operators' states: when they
+// change, every view is hydrated anew. Change physical.StateVersion on purpose, not this by accident.
+func TestFingerprintIsDurable(t *testing.T) {
+	env := plantest.New()
+	if err := env.DDL("CREATE TABLE orders (id int8 PRIMARY KEY, customer_id int4, region text, amount numeric); CREATE TABLE customers (id int4 PRIMARY KEY, name text)"); err != nil {
+		t.Fatal(err)
+	}
+	q, _, err := env.Bind("SELECT c.name, sum(o.amount), min(o.region) FROM orders o JOIN customers c ON o.customer_id = c.id WHERE o.region IN ('eu', 'us') GROUP BY c.name")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := planner.Plan(q, planner.View)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := fmt.Sprintf("%x", p.Root.Fingerprint()), "4e34a0a5a6a33981a879ce4cf2570e61"; got != want {
+		t.Errorf("fingerprint is %s, was %s", got, want)
+	}
+}
