@@ -49,9 +49,9 @@ func (pr *printer) tree(lead, rest string, n Node) {
 	in := n.Inputs()
 	for i, c := range in {
 		if i < len(in)-1 {
-			pr.tree(rest+" ├── ", rest+" │    ", c)
+			pr.tree(rest+" ├── ", rest+" │   ", c)
 		} else {
-			pr.tree(rest+" └── ", rest+"      ", c)
+			pr.tree(rest+" └── ", rest+"     ", c)
 		}
 	}
 }
