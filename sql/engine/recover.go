@@ -107,6 +107,10 @@ func (t *Ticker) addTable(rel *catalog.Relation) error {
 	if !t.loaded(rel) {
 		return nil
 	}
+	return t.addLoaded(rel)
+}
+
+func (t *Ticker) addLoaded(rel *catalog.Relation) error {
 	return t.circuit.AddTable(uint32(rel.ID), rel.Name, rel.Columns.Types(), rel.Key)
 }
 

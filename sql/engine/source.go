@@ -302,7 +302,7 @@ func (r *sourceRunner) SnapshotEnd(ctx context.Context, at connectors.Position) 
 		}
 		for _, id := range *r.tables.Load() {
 			if rel := t.cat.Relation(id); rel != nil {
-				if err := t.addTable(rel); err != nil {
+				if err := t.addLoaded(rel); err != nil {
 					return err
 				}
 			}
