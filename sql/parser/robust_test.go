@@ -248,7 +248,7 @@ func checkPositions(t testing.TB, sql string) {
 				t.Errorf("position %d of %T in %q", at, e, p.Text)
 				return
 			}
-			if !startsLike(string(text[at-1:]), want) {
+			if !startsLike(string(text[at-1:min(at+63, len(text))]), want) {
 				t.Errorf("%T %q is not at %d in %q: %q", e, want, at, p.Text, string(text[at-1:min(at+11, len(text))]))
 			}
 		})
