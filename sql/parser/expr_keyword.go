@@ -26,7 +26,7 @@ func (p *reader) keywordPrimary(c *token) (e operand, ok bool) {
 		if p.punct("(") {
 			return prim(p.call(&ast.Subquery{Pos: p.at(c.pos), Kind: ast.ArraySubquery}, c.pos, p.parenQuery(c.pos))), true
 		}
-		return p.indirection(prim(p.arrayExpr(c.pos))), true
+		return prim(p.arrayExpr(c.pos)), true
 	case "current_date", "current_user", "session_user", "user", "current_role", "current_catalog":
 		p.i++
 		return p.sqlValue(c, nil), true
