@@ -45,22 +45,10 @@ func (s *scope) call(c *ast.Call) scalar.Expr {
 	case c.Variadic:
 		unsupported(c.Pos, "a VARIADIC argument of %s", name)
 	}
-	agg := scalar.Aggregates(name) != nil
-	if agg {
-		s.allowAggregate(pos)
-	}
-	var args []scalar.Expr
+	args := s.exprs(c.Args)
 	var filter scalar.Expr
-	bind := func() {
-		args = s.exprs(c.Args)
-		if c.Filter != nil {
-			s.in(inFilter, func() { filter = s.boolean(c.Filter, "FILTER") })
-		}
-	}
-	if agg {
-		s.in(inAggregate, bind)
-	} else {
-		bind()
+	if c.Filter != nil {
+		s.in(inFilter, func() { filter = s.boolean(c.Filter, "FILTER") })
 	}
 	return s.resolveCall(c, name, args, filter)
 }
@@ -156,8 +144,6 @@ func (s *scope) conversionCall(c *ast.Call, name string, args []scalar.Expr, fou
 func (s *scope) allowAggregate(pos int) {
 	switch s.clause {
 	case inTargets, inHaving, inOrderBy:
-	case inAggregate:
-		failf(pgerr.GroupingError, pos, "aggregate function calls cannot be nested")
 	default:
 		failf(pgerr.GroupingError, pos, "aggregate functions are not allowed in %s", s.clause)
 	}
@@ -182,6 +168,12 @@ func (s *scope) aggregate(c *ast.Call, found *candidate, args []scalar.Expr, fil
 			s.b.equality(args[i].Type().OID, s.b.pos(args[i]))
 		}
 	}
+	for _, e := range args {
+		if inner := find(e, isAgg); inner != nil {
+			failf(pgerr.GroupingError, s.b.pos(inner), "aggregate function calls cannot be nested")
+		}
+	}
+	s.allowAggregate(pos)
 	ret := types.T(found.agg.Ret)
 	if ret.OID == types.AnyElement {
 		ret.OID = elem

@@ -49,7 +49,7 @@ func (s *scope) expr(e ast.Expr) scalar.Expr {
 		if e.Query != nil {
 			unsupported(pos, "IN (subquery)")
 		}
-		return s.in_(e)
+		return s.inExpr(e)
 	case *ast.AnyArray:
 		return s.anyArray(e)
 	case *ast.Case:
@@ -224,7 +224,7 @@ func (s *scope) distinctFrom(d *ast.Distinct) scalar.Expr {
 			for i := range l.Elems {
 				args = append(args, s.distinct(s.expr(l.Elems[i]), s.expr(r.Elems[i]), d.Not, int(d.Pos)))
 			}
-			return s.b.put(logic(!d.Not, args), int(l.Pos))
+			return s.b.put(logic(!d.Not, args), s.b.leftmost(0, args...))
 		}
 	}
 	l := s.expr(d.L)
@@ -246,16 +246,16 @@ func (s *scope) between(e *ast.Between) scalar.Expr {
 		}
 		if e.Not {
 			l := s.operator("<", x, s.expr(low), pos)
-			return &scalar.Logic{Or: true, Args: []scalar.Expr{l, s.operator(">", s.expr(e.X), s.expr(high), pos)}}
+			return s.b.put(&scalar.Logic{Or: true, Args: []scalar.Expr{l, s.operator(">", s.expr(e.X), s.expr(high), pos)}}, s.b.pos(l))
 		}
 		l := s.operator(">=", x, s.expr(low), pos)
-		return &scalar.Logic{Args: []scalar.Expr{l, s.operator("<=", s.expr(e.X), s.expr(high), pos)}}
+		return s.b.put(&scalar.Logic{Args: []scalar.Expr{l, s.operator("<=", s.expr(e.X), s.expr(high), pos)}}, s.b.pos(l))
 	}
 	r := side(e.Low, e.High)
 	if e.Symmetric {
-		r = &scalar.Logic{Or: !e.Not, Args: []scalar.Expr{r, side(e.High, e.Low)}}
+		r = s.b.put(&scalar.Logic{Or: !e.Not, Args: []scalar.Expr{r, side(e.High, e.Low)}}, s.b.pos(r))
 	}
-	return s.b.put(r, pos)
+	return s.b.put(r, s.b.leftmost(pos, r))
 }
 
 // like is the operator ~~, or ~~* for ILIKE; SIMILAR TO is a regular expression.

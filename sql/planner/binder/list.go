@@ -9,9 +9,9 @@ import (
 	"github.com/helios-sql/helios-sql/sql/types"
 )
 
-// in_ binds x IN (list). As PostgreSQL does, the items without columns are
+// inExpr binds x IN (list). As PostgreSQL does, the items without columns are
 // converted with x to one type if there are several; the others are compared one by one.
-func (s *scope) in_(e *ast.In) scalar.Expr {
+func (s *scope) inExpr(e *ast.In) scalar.Expr {
 	pos := int(e.Pos)
 	name := "="
 	if e.Not {
@@ -26,7 +26,7 @@ func (s *scope) in_(e *ast.In) scalar.Expr {
 			}
 			args = append(args, s.rowCompare(name, l, r, pos))
 		}
-		return s.b.put(logic(!e.Not, args), int(l.Pos))
+		return s.b.put(logic(!e.Not, args), s.b.leftmost(0, args...))
 	}
 	x := s.expr(e.X)
 	items := s.exprs(e.List)
@@ -169,20 +169,21 @@ func (s *scope) rowCompare(name string, l, r *ast.RowExpr, pos int) scalar.Expr 
 		}
 	}
 	cmp := func(name string, i int) scalar.Expr { return s.operator(name, ls[i], rs[i], pos) }
+	var args []scalar.Expr
+	for i := range n {
+		args = append(args, cmp(name, i))
+	}
+	at := s.b.leftmost(0, args...)
 	if name == "=" || name == "<>" {
-		var args []scalar.Expr
-		for i := range n {
-			args = append(args, cmp(name, i))
-		}
-		return s.b.put(logic(name == "<>", args), int(l.Pos))
+		return s.b.put(logic(name == "<>", args), at)
 	}
 	// a < c OR (a = c AND (b < d …)): with NULLs it is NULL exactly when the
 	// first pair that is not equal compares to NULL.
-	out := cmp(name, n-1)
+	out := args[n-1]
 	for i := n - 2; i >= 0; i-- {
 		eq := cmp("=", i)
 		tail := &scalar.Logic{Args: []scalar.Expr{eq, out}}
 		out = &scalar.Logic{Or: true, Args: []scalar.Expr{cmp(name[:1], i), tail}}
 	}
-	return s.b.put(out, int(l.Pos))
+	return s.b.put(out, at)
 }

@@ -48,17 +48,17 @@ func TestOracle(t *testing.T) {
 					stmts = append(stmts, line)
 				}
 			}
-			out := strings.TrimSuffix(f, ".sql") + ".out"
+			file := strings.TrimSuffix(f, ".sql") + ".answers"
 			if conn != nil {
 				var sb strings.Builder
 				for _, s := range stmts {
 					fmt.Fprintf(&sb, "> %s\n%s\n", s, describe(conn, strings.TrimLeft(s, "!~ ")))
 				}
-				if err := os.WriteFile(out, []byte(sb.String()), 0o644); err != nil {
+				if err := os.WriteFile(file, []byte(sb.String()), 0o644); err != nil {
 					t.Fatal(err)
 				}
 			}
-			recorded, err := os.ReadFile(out)
+			recorded, err := os.ReadFile(file)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -308,7 +308,7 @@ func (s *scope) findTarget(e ast.Expr, targets *[]target, in clause) int {
 			e = c
 		}
 	}
-	if c, ok := e.(*ast.Const); ok && c.Kind != ast.BoolConst {
+	if c, ok := e.(*ast.Const); ok {
 		n, err := strconv.ParseInt(c.Text, 10, 32)
 		if c.Kind != ast.IntegerConst || err != nil {
 			failf(pgerr.SyntaxError, int(c.Pos), "non-integer constant in %s", in)

@@ -130,7 +130,7 @@ func TestRandom(t *testing.T) {
 	m := maker{rand.New(rand.NewPCG(seed, 0))}
 	c := testCatalog(t)
 	bound := 0
-	for range 2000 {
+	for range 1000 {
 		sql := m.query(2)
 		p, err := parser.Parse(sql)
 		if err != nil {

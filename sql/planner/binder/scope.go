@@ -27,13 +27,12 @@ const (
 	inOffset    clause = "OFFSET"
 	inValues    clause = "VALUES"
 	inFilter    clause = "FILTER"
-	inAggregate clause = "aggregate arguments"
 	inUpdate    clause = "UPDATE"
 	inReturning clause = "RETURNING"
 	inDefault   clause = "DEFAULT expressions"
 )
 
-// A Scope resolves the names of one query level. The rows that its
+// A scope resolves the names of one query level. The rows that its
 // expressions see are the columns of all its relations of FROM, left to right.
 type scope struct {
 	b      *Binder
@@ -96,16 +95,10 @@ func (s *scope) in(c clause, f func()) {
 	s.clause = old
 }
 
-// ref is a fresh reference to a column of an item.
+// ref is a fresh reference to a column of an item. The columns within a merged
+// one stand nowhere in the text.
 func (s *scope) ref(c *itemCol, pos int) scalar.Expr {
-	e := s.b.rewrite(c.expr, func(e scalar.Expr) scalar.Expr {
-		if col, ok := e.(*scalar.Column); ok {
-			m := *col
-			return s.b.put(&m, pos)
-		}
-		return nil
-	})
-	return s.b.put(e, pos)
+	return s.b.put(s.b.shift(c.expr, 0), pos)
 }
 
 // column resolves a name.

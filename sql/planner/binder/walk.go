@@ -110,11 +110,8 @@ func volatile(e scalar.Expr) *scalar.Func {
 	return r.(*scalar.Call).Fn
 }
 
-// shift moves all column positions by n.
+// shift moves all column positions by n, in a copy.
 func (b *Binder) shift(e scalar.Expr, n int) scalar.Expr {
-	if n == 0 {
-		return e
-	}
 	return b.rewrite(e, func(e scalar.Expr) scalar.Expr {
 		c, ok := e.(*scalar.Column)
 		if !ok {

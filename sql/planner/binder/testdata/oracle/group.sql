@@ -116,3 +116,8 @@ SELECT *, count(*) FROM orders o JOIN users u USING (id) GROUP BY id
 SELECT bool_and(amount > 5) AND true, NOT bool_or(active) FROM orders
 SELECT CASE WHEN count(*) > 1 THEN region END FROM orders GROUP BY region
 SELECT CASE WHEN count(*) > 1 THEN region END FROM orders
+SELECT max(min(max(id))) FROM orders
+SELECT id FROM orders WHERE sum(nosuch) > 1
+SELECT id, count(*) FROM small FULL JOIN orders USING (id)
+SELECT id FROM orders ORDER BY true
+SELECT id FROM orders GROUP BY true

@@ -211,3 +211,7 @@ UPDATE chars SET v = 5, c = 'abc', q = 5
 UPDATE docs SET doc = j
 UPDATE docs SET j = 'x'
 SELECT CASE WHEN true THEN 'x'::varchar(3) ELSE NULL END, coalesce(NULL::numeric(5,2), 1)
+SELECT CASE WHEN true THEN (id, region) < (1, 'x') ELSE 1 END FROM orders
+SELECT greatest(region, (id, 1) = (1, 1)) FROM orders
+SELECT CASE WHEN true THEN id BETWEEN 1 AND 2 ELSE 1 END FROM orders
+SELECT (id, region) < (1, 2), 1 FROM orders
