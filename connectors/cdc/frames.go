@@ -136,7 +136,7 @@ const (
 	busyReads = 16                     // that many in a row
 	busyBytes = 128 << 10              // the last with less than that
 	busyWait  = 100 * time.Microsecond // none of them waiting longer
-	busyDelay = 200 * time.Microsecond
+	busyDelay = 300 * time.Microsecond
 )
 
 func (f *frames) read() error {
