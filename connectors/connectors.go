@@ -25,8 +25,9 @@ func (l LSN) String() string { return fmt.Sprintf("%X/%X", uint32(l>>32), uint32
 // LSN (the end of the commit record).
 type Position struct {
 	LSN LSN
-	// Step is nonzero only between the steps of one large transaction: the
-	// number of steps of the transaction that commits at StepLSN already in.
+	// Step is nonzero only between the steps of one large transaction: how much
+	// of the transaction that commits at StepLSN is already in. It grows from step
+	// to step; its unit is the source's own.
 	Step    uint64
 	StepLSN LSN
 }
