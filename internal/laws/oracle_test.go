@@ -250,4 +250,10 @@ func oracle(t *testing.T, pg *pgtest.Server, seed uint64) {
 			}
 		}
 	}
+	exec("DROP SOURCE src CASCADE")
+	slots, err := ask(ctx, conn, "SELECT slot_name FROM pg_replication_slots WHERE slot_name = 'oracle_"+db+"'")
+	must(err)
+	if len(slots) > 0 {
+		t.Fatal("DROP SOURCE left the slot")
+	}
 }

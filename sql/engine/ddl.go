@@ -522,7 +522,7 @@ func noticeCascade(out *result, rels []*catalog.Relation) error {
 // dropRelations removes relations, dependents first, and their states.
 func (e *Engine) dropRelations(ctx context.Context, rels []*catalog.Relation, also func(*catalog.Snapshot) *catalog.Snapshot) error {
 	t := e.ticker
-	return t.do(ctx, func() error {
+	return t.doNow(ctx, func() error {
 		cat := t.cat
 		for _, r := range rels {
 			cat = t.dropRelation(cat, r)
@@ -612,6 +612,9 @@ func (e *Engine) finishDrop(ctx context.Context, src *catalog.Source) error {
 			return err
 		}
 	}
+	e.sources.Lock()
+	delete(e.sources.byID, src.ID)
+	e.sources.Unlock()
 	return e.changeCatalog(e.ctx(), func(c *catalog.Snapshot) (*catalog.Snapshot, error) { return c.WithoutSource(src.ID), nil })
 }
 

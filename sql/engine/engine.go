@@ -57,13 +57,11 @@ type Engine struct {
 	sessions   sessionList
 	scripts    atomic.Int32 // running
 
-	// Of Run, for what outlives a statement.
-	running struct {
-		sync.Mutex
-		ctx   context.Context
-		group *errgroup.Group
-	}
-	done chan struct{} // closed when Run ends
+	// The goroutines of Run and of what outlives a statement. ctx gives their
+	// context, which ends when Run shall end.
+	group *errgroup.Group
+	ctx   func() context.Context
+	stop  context.CancelFunc
 
 	metrics Metrics
 }
@@ -95,8 +93,10 @@ func New(opts Options) (*Engine, error) {
 		opts.Database = "helios"
 	}
 	e := &Engine{opts: opts, log: opts.Logger, store: opts.Store, start: time.Now(),
-		ddl: make(chan struct{}, 1), done: make(chan struct{})}
-	e.running.ctx = context.Background()
+		ddl: make(chan struct{}, 1)}
+	ctx, stop := context.WithCancel(context.Background())
+	e.group, ctx = errgroup.WithContext(ctx)
+	e.ctx, e.stop = func() context.Context { return ctx }, stop
 	e.system = newSystemRelations(e)
 	e.sources.byID = map[catalog.ID]*sourceRunner{}
 	e.sessions.init()
@@ -113,12 +113,10 @@ func New(opts Options) (*Engine, error) {
 
 // Run runs the tick loop and the sources until ctx ends, then makes what is
 // committed durable. It returns nil on an orderly end.
-func (e *Engine) Run(ctx context.Context) error {
-	g, ctx := errgroup.WithContext(ctx)
-	defer close(e.done)
-	e.running.Lock()
-	e.running.ctx, e.running.group = ctx, g
-	e.running.Unlock()
+func (e *Engine) Run(parent context.Context) error {
+	defer context.AfterFunc(parent, e.stop)()
+	defer e.stop()
+	g, ctx := e.group, e.ctx()
 	g.Go(func() error { return e.ticker.run(ctx) })
 	g.Go(func() error { return e.syncLoop(ctx) })
 	g.Go(func() error {
@@ -155,19 +153,9 @@ func (e *Engine) Close() error {
 	return t.txn.Close()
 }
 
-// ctx ends with Run.
-func (e *Engine) ctx() context.Context {
-	e.running.Lock()
-	defer e.running.Unlock()
-	return e.running.ctx
-}
-
-// goRun starts a goroutine that Run waits for. It must end with e.ctx().
+// goRun starts a goroutine that Run waits for. It must end with the context.
 func (e *Engine) goRun(f func(ctx context.Context)) {
-	e.running.Lock()
-	defer e.running.Unlock()
-	ctx := e.running.ctx
-	e.running.group.Go(func() error { f(ctx); return nil })
+	e.group.Go(func() error { f(e.ctx()); return nil })
 }
 
 // Catalog gives the catalog as of the last published tick.

@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"fmt"
-	"slices"
 
 	"github.com/helios-sql/helios-sql/sql/catalog"
 	"github.com/helios-sql/helios-sql/sql/exec/circuit"
@@ -134,12 +133,6 @@ func (t *Ticker) rebuild() error {
 			}
 		}
 	}
-	t.open = nil
-	for _, p := range t.positions {
-		if p.position.Step > 0 {
-			t.open = t.engine.sourceRunner(p.source)
-		}
-	}
 	return nil
 }
 
@@ -157,7 +150,13 @@ func (t *Ticker) commitCatalog(cat *catalog.Snapshot) error {
 	return nil
 }
 
-// unfinished reports whether the last commit lies within a large transaction.
-func (t *Ticker) unfinished() bool {
-	return slices.ContainsFunc(t.positions, func(p sourcePosition) bool { return p.position.Step > 0 })
+// unfinished gives the source in whose large transaction the last commit lies,
+// 0 if it lies in none.
+func (t *Ticker) unfinished() catalog.ID {
+	for _, p := range t.positions {
+		if p.position.Step > 0 {
+			return p.source
+		}
+	}
+	return 0
 }

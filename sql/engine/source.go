@@ -67,10 +67,7 @@ func (e *Engine) startSource(src *catalog.Source) {
 
 // stopSource ends a source's goroutine and waits for it.
 func (e *Engine) stopSource(id catalog.ID) {
-	e.sources.Lock()
-	r := e.sources.byID[id]
-	delete(e.sources.byID, id)
-	e.sources.Unlock()
+	r := e.sourceRunner(id)
 	if r == nil {
 		return
 	}
@@ -140,13 +137,14 @@ func (r *sourceRunner) fail(err error) {
 	r.stopped.Store(true)
 	r.cancel()
 	r.setStatus("failed", err)
+	r.engine.ticker.wake()
 	r.engine.log.Error("source failed", "source", r.name, "error", err)
 }
 
 func (r *sourceRunner) setStatus(state string, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.mu.state == "failed" && r.stopped.Load() {
+	if r.mu.state == "failed" {
 		return
 	}
 	r.mu.state, r.mu.err, r.mu.since = state, err, time.Now()
@@ -196,7 +194,7 @@ func (r *sourceRunner) TableError(table int, cause error) {
 	ids[table] = 0
 	r.tables.Store(&ids)
 	e := r.engine
-	err := e.ticker.do(e.ctx(), func() error {
+	err := e.ticker.doNow(e.ctx(), func() error {
 		rel := *e.ticker.cat.Relation(id)
 		f := pgerr.Flatten(cause)
 		rel.Error = &catalog.RelationError{Code: string(f.Code), Message: f.Message, Hint: f.Hint}

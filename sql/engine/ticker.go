@@ -29,6 +29,7 @@ type Ticker struct {
 
 	queue    chan input
 	commands chan *command
+	urgent   chan *command // run within a large transaction too
 
 	// Of the loop's goroutine alone.
 	txn       *state.Txn
@@ -36,7 +37,6 @@ type Ticker struct {
 	cat       *catalog.Snapshot
 	tick      uint64
 	positions []sourcePosition
-	open      *sourceRunner // in the middle of a large transaction
 	batch     []input
 	changes   map[uint32]*zset.Changes
 	spare     []*zset.Changes
@@ -68,9 +68,10 @@ type input struct {
 
 // A command is a function to be run between two ticks.
 type command struct {
-	ctx  context.Context
-	run  func() error
-	done chan error
+	ctx    context.Context
+	run    func() error
+	done   chan error
+	urgent bool
 }
 
 // A committedTick is the last commit: what a sync makes durable.
@@ -81,7 +82,7 @@ type committedTick struct {
 
 func newTicker(e *Engine, cat *catalog.Snapshot) *Ticker {
 	t := &Ticker{engine: e, log: e.log, store: e.store, cat: cat,
-		queue: make(chan input, 256), commands: make(chan *command),
+		queue: make(chan input, 256), commands: make(chan *command), urgent: make(chan *command),
 		changes: map[uint32]*zset.Changes{}, syncRequest: make(chan struct{}, 1)}
 	t.pub.changed = make(chan struct{})
 	t.restore()
@@ -98,7 +99,7 @@ func (t *Ticker) restore() {
 	}
 	t.circuit = circuit.New(txnOpener{t.txn})
 	cp := t.store.Checkpoint()
-	t.tick, t.positions, t.open = cp.Tick, nil, nil
+	t.tick, t.positions = cp.Tick, nil
 	for id, p := range cp.Sources {
 		t.positions = append(t.positions, sourcePosition{catalog.ID(id),
 			connectors.Position{LSN: connectors.LSN(p.LSN), Step: p.Step, StepLSN: connectors.LSN(p.StepLSN)}})
@@ -111,13 +112,17 @@ func (t *Ticker) restore() {
 func (t *Ticker) run(ctx context.Context) error {
 	for {
 		commands := t.commands
-		if t.open != nil && !t.open.stopped.Load() {
-			commands = nil // the rest of the large transaction comes first
+		if id := t.unfinished(); id != 0 {
+			if r := t.engine.sourceRunner(id); r == nil || !r.stopped.Load() {
+				commands = nil // the rest of the large transaction comes first
+			}
 		}
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 		case c := <-commands:
+			t.runCommand(c)
+		case c := <-t.urgent:
 			t.runCommand(c)
 		case in := <-t.queue:
 			t.admit(in)
@@ -234,13 +239,10 @@ func (t *Ticker) tryBatch(ctx context.Context, batch []input) error {
 		t.setPosition(in.src.id, in.txn.Position)
 		rows += in.txn.Rows
 		if publish = in.txn.Last; publish {
-			t.open = nil
 			txns++
-		} else {
-			t.open = in.src
 		}
 	}
-	if rows == 0 && txns == 0 && publish {
+	if rows == 0 && txns == 0 && publish && !t.awaited() {
 		return nil // progress only: the next tick or sync commits it
 	}
 	err := t.step(ctx, true)
@@ -354,25 +356,35 @@ func (t *Ticker) dropPosition(src catalog.ID) {
 // do runs f between two ticks and gives its error. When f ends without one,
 // the caller has committed what it changed; with one, f's changes are undone.
 func (t *Ticker) do(ctx context.Context, f func() error) error {
-	c := &command{ctx: ctx, run: f, done: make(chan error, 1)}
+	return t.send(ctx, t.commands, f)
+}
+
+// doNow is do for what must not wait for the end of a large transaction. What f
+// publishes is not read before that end.
+func (t *Ticker) doNow(ctx context.Context, f func() error) error {
+	return t.send(ctx, t.urgent, f)
+}
+
+func (t *Ticker) send(ctx context.Context, to chan<- *command, f func() error) error {
+	c := &command{ctx: ctx, run: f, done: make(chan error, 1), urgent: to == t.urgent}
 	select {
-	case t.commands <- c:
+	case to <- c:
 		return <-c.done
 	case <-ctx.Done():
 		return canceled(ctx)
-	case <-t.engine.done:
+	case <-t.engine.ctx().Done():
 		return pgerr.Newf(pgerr.AdminShutdown, "the server is shutting down")
 	}
 }
 
 func (t *Ticker) runCommand(c *command) {
-	if err := c.ctx.Err(); err != nil {
+	if c.ctx.Err() != nil {
 		c.done <- canceled(c.ctx)
 		return
 	}
-	if t.open != nil {
-		c.done <- pgerr.Newf(pgerr.ObjectNotInPrerequisite, "source %q stopped in the middle of a large transaction", t.open.name).
-			WithHint("See helios.sources for its error.")
+	if id := t.unfinished(); id != 0 && !c.urgent {
+		c.done <- pgerr.Newf(pgerr.ObjectNotInPrerequisite, "a source stopped in the middle of a large transaction").
+			WithHint("See helios.sources for its error; drop the source to go on without it.")
 		return
 	}
 	err := c.run()

@@ -54,18 +54,32 @@ func (t *Ticker) acquire() *readView {
 
 // publish makes the last commit what readers see.
 func (t *Ticker) publish() {
-	v := &readView{snap: t.store.Snapshot(), cat: t.cat, tick: t.tick, positions: t.positionList(), at: time.Now(), unfinished: t.unfinished()}
+	v := &readView{snap: t.store.Snapshot(), cat: t.cat, tick: t.tick, positions: t.positionList(), at: time.Now(), unfinished: t.unfinished() != 0}
 	t.pub.Lock()
 	old := t.pub.view
 	t.pub.view = v
+	t.pub.Unlock()
+	t.wake()
+	if old != nil {
+		old.release()
+	}
+}
+
+// wake makes those who wait for a tick look again.
+func (t *Ticker) wake() {
+	t.pub.Lock()
+	defer t.pub.Unlock()
 	if t.pub.waiting > 0 {
 		close(t.pub.changed)
 		t.pub.changed = make(chan struct{})
 	}
-	t.pub.Unlock()
-	if old != nil {
-		old.release()
-	}
+}
+
+// awaited reports whether someone waits for a tick.
+func (t *Ticker) awaited() bool {
+	t.pub.Lock()
+	defer t.pub.Unlock()
+	return t.pub.waiting > 0
 }
 
 // waitFor gives the first published tick for which ok is true; the caller

@@ -281,10 +281,13 @@ func (r *registry) addIOCasts() {
 	for _, s := range []string{"text", "varchar", "bpchar", "name"} {
 		for _, all := range []map[string]types.OID{scalarTypes, arrayTypes} {
 			for t := range all {
-				if t != s && t != "char" && !(t == "bool" && s != "name") && Category(typeNamed(t)) != 'S' {
-					add(t, s)
-					add(s, t)
+				if t == s || t == "char" || Category(typeNamed(t)) == 'S' {
+					continue
 				}
+				if t != "bool" || s == "name" { // boolean to text is a function
+					add(t, s)
+				}
+				add(s, t)
 			}
 		}
 	}
