@@ -49,10 +49,10 @@ var doors = map[string][]string{
 }
 
 // free packages may import everything: programs, the demonstration, and packages of tests.
-var free = []string{"cmd/...", "internal/demo", "internal/layers", "internal/laws", "tests/...", "benchmarks/..."}
+var free = []string{"cmd/...", "examples", "internal/bench", "internal/demo", "internal/layers", "internal/laws", "tests/...", "benchmarks/..."}
 
 // testOnly packages are imported by tests and by free packages alone.
-var testOnly = []string{"internal/pgtest", "internal/plantest", "sql/exec/internal/exectest"}
+var testOnly = []string{"internal/heliostest", "internal/pgtest", "internal/plantest", "sql/exec/internal/exectest"}
 
 func TestDoors(t *testing.T) {
 	root, err := filepath.Abs("../..")

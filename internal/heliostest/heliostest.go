@@ -1,0 +1,207 @@
+// Package heliostest runs helios-sql as a process of its own, for tests, the
+// demo and benchmarks: on free ports of the loopback, over a data directory that
+// outlives the process, so that it can be killed and started again.
+package heliostest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// A Process is one helios-sql. Start and Kill may take turns any number of times.
+type Process struct {
+	Dir        string // holds data/ and log
+	Port, HTTP int    // on 127.0.0.1
+	Args       []string
+	binary     string
+	cmd        *exec.Cmd
+	ended      chan struct{}
+}
+
+// Build compiles the program into the test's temporary directory.
+func Build(t testing.TB) string {
+	t.Helper()
+	binary := filepath.Join(t.TempDir(), "helios-sql")
+	out, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "github.com/helios-sql/helios-sql/cmd/helios-sql").CombinedOutput()
+	if err != nil {
+		t.Fatalf("building helios-sql: %v\n%s", err, out)
+	}
+	return binary
+}
+
+// Start runs the binary with further arguments of serve, waits until it is ready,
+// and stops it when the test ends.
+func Start(t testing.TB, binary string, args ...string) *Process {
+	t.Helper()
+	p, err := New(binary, args...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("end of helios-sql's log:\n%s", p.LogTail(40))
+		}
+		if err := p.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	if err := p.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// New chooses ports and makes a directory; nothing runs yet.
+func New(binary string, args ...string) (*Process, error) {
+	dir, err := os.MkdirTemp("", "helios-sql-")
+	if err != nil {
+		return nil, err
+	}
+	p := &Process{Dir: dir, Args: args, binary: binary}
+	for _, at := range []*int{&p.Port, &p.HTTP} {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return nil, errors.Join(err, os.RemoveAll(dir))
+		}
+		defer l.Close()
+		*at = l.Addr().(*net.TCPAddr).Port
+	}
+	return p, nil
+}
+
+// CommandLine is what Start runs.
+func (p *Process) CommandLine() []string {
+	return append([]string{p.binary, "serve", "--listen", fmt.Sprintf("127.0.0.1:%d", p.Port), "--http", fmt.Sprintf("127.0.0.1:%d", p.HTTP),
+		"--data-dir", filepath.Join(p.Dir, "data")}, p.Args...)
+}
+
+// Start runs the program and waits until it accepts connections and is ready.
+func (p *Process) Start(ctx context.Context) error {
+	log, err := os.OpenFile(filepath.Join(p.Dir, "log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	args := p.CommandLine()
+	cmd := exec.Command(args[0], args[1:]...) //nolint:noctx // it outlives the context of its start
+	cmd.Stderr, cmd.Stdout = log, log
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C is for us, and we stop it in order
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	ended := make(chan struct{})
+	p.cmd, p.ended = cmd, ended
+	go func() {
+		_ = cmd.Wait() // how it ended stands in its log
+		close(ended)
+	}()
+	for {
+		if p.Ready(ctx) {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-ended:
+			return fmt.Errorf("helios-sql ended:\n%s", p.LogTail(20))
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
+}
+
+// Ready says whether /readyz answers 200.
+func (p *Process) Ready(ctx context.Context) bool {
+	code, _, err := p.Get(ctx, "/readyz")
+	return err == nil && code == http.StatusOK
+}
+
+// Get asks the HTTP listener.
+func (p *Process) Get(ctx context.Context, path string) (code int, body string, err error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprintf("http://127.0.0.1:%d%s", p.HTTP, path), nil)
+	if err != nil {
+		return 0, "", err
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return 0, "", err
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	return resp.StatusCode, string(b), err
+}
+
+// PID is the running process's; 0 if none runs.
+func (p *Process) PID() int {
+	if p.cmd == nil {
+		return 0
+	}
+	return p.cmd.Process.Pid
+}
+
+// Kill ends the process as a crash would.
+func (p *Process) Kill() { p.end(syscall.SIGKILL) }
+
+// Stop ends it in order.
+func (p *Process) Stop() { p.end(syscall.SIGTERM) }
+
+func (p *Process) end(sig syscall.Signal) {
+	if p.cmd == nil {
+		return
+	}
+	_ = p.cmd.Process.Signal(sig) // it may have ended by itself
+	select {
+	case <-p.ended:
+	case <-time.After(20 * time.Second):
+		_ = p.cmd.Process.Kill()
+		<-p.ended
+	}
+	p.cmd = nil
+}
+
+// Close stops the process and removes its directory.
+func (p *Process) Close() error {
+	p.Stop()
+	return os.RemoveAll(p.Dir)
+}
+
+// LogTail gives the last n lines of the log.
+func (p *Process) LogTail(n int) string {
+	b, _ := os.ReadFile(filepath.Join(p.Dir, "log"))
+	lines := strings.Split(strings.TrimRight(string(b), "\n"), "\n")
+	return strings.Join(lines[max(0, len(lines)-n):], "\n")
+}
+
+// DSN is the connection string for drivers.
+func (p *Process) DSN() string {
+	return fmt.Sprintf("postgres://helios@127.0.0.1:%d/helios?sslmode=disable", p.Port)
+}
+
+// Connect opens a connection; the caller closes it.
+func (p *Process) Connect(ctx context.Context) (*pgx.Conn, error) { return pgx.Connect(ctx, p.DSN()) }
+
+// Psql makes a psql command against the process that reads no start-up file and never pages.
+func (p *Process) Psql(ctx context.Context, args ...string) *exec.Cmd {
+	return Psql(ctx, p.Port, "helios", "helios", args...)
+}
+
+// Psql makes a psql command against a server on the loopback.
+func Psql(ctx context.Context, port int, user, db string, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, "psql", append([]string{"-X", "-P", "pager=off", "-h", "127.0.0.1", "-p", strconv.Itoa(port), "-U", user, "-d", db}, args...)...)
+	cmd.Env = append(os.Environ(), "PGCONNECT_TIMEOUT=10", "LC_ALL=C.UTF-8", "PGTZ=UTC")
+	cmd.WaitDelay = 5 * time.Second
+	return cmd
+}
