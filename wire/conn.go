@@ -63,7 +63,6 @@ func newConn(s *Server, nc net.Conn) *conn {
 	c := &conn{srv: s, nc: nc, in: newFrameReader(nc), out: newBuffer(nc), portals: map[string]portal{}}
 	c.results.c = c
 	c.results.zone = types.Format{TimeZone: time.UTC}
-	c.pid = s.lastPID.Add(1)
 	return c
 }
 
@@ -219,6 +218,9 @@ func (c *conn) end(ctx context.Context) {
 		c.mu.ctx, c.mu.cancel = context.WithCancelCause(ctx)
 		c.nc.SetReadDeadline(time.Time{}) //nolint:errcheck // the next read fails
 	}
+	if c.srv.stopping.Load() {
+		c.nc.SetReadDeadline(time.Now().Add(time.Second)) //nolint:errcheck // for the rest of a batch
+	}
 }
 
 // cancel cancels what the connection is working on, if it is.
@@ -261,9 +263,7 @@ func (c *conn) fail(err error, typ byte) error {
 		return errors.Join(errClose, c.out.flush())
 	}
 	c.failed = true
-	switch {
-	case e.Code == pgerr.InternalError:
-		// A session that was interrupted anywhere is brought back to order.
+	if e.Code == pgerr.InternalError {
 		if err := c.undo(); err != nil {
 			return err
 		}
@@ -275,7 +275,8 @@ func (c *conn) fail(err error, typ byte) error {
 	return nil
 }
 
-// undo ends the implicit transaction of a statement that did not end by itself.
+// undo ends the implicit transaction of a statement that may have been
+// interrupted anywhere.
 func (c *conn) undo() (err error) {
 	defer func() {
 		if p := recover(); p != nil {

@@ -82,8 +82,8 @@ func (r *copyReader) Read(p []byte) (int, error) {
 // message waits for the next message, and gives the error that ends the data.
 func (r *copyReader) message() error {
 	c := r.c
-	if c.mu.ctx.Err() != nil {
-		return context.Cause(c.mu.ctx)
+	if r.ctx.Err() != nil {
+		return context.Cause(r.ctx)
 	}
 	typ, _, err := c.in.next(clientLimit)
 	if err != nil {

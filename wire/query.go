@@ -33,7 +33,8 @@ func (c *conn) parse(ctx context.Context, body []byte) error {
 	if err := c.decode(m, body); err != nil {
 		return err
 	}
-	if err := types.CheckUTF8([]byte(m.Query)); err != nil {
+	text := body[len(m.Name)+1:]
+	if err := types.CheckUTF8(text[:len(m.Query)]); err != nil {
 		return err
 	}
 	oids := make([]types.OID, len(m.ParameterOIDs))

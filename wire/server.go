@@ -45,7 +45,7 @@ type Server struct {
 	metrics  metrics
 	stopping atomic.Bool
 
-	// lastPID numbers the connections, as the process ID numbers PostgreSQL's.
+	// lastPID numbers connections whose sessions have no number of their own.
 	lastPID atomic.Int32
 	clients atomic.Int32 // past their startup message
 	mu      struct {
@@ -155,7 +155,9 @@ func (s *Server) unregister(c *conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.mu.conns, c)
-	delete(s.mu.byPID, c.pid)
+	if s.mu.byPID[c.pid] == c {
+		delete(s.mu.byPID, c.pid)
+	}
 }
 
 // each visits the connections that are there now.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/helios-sql/helios-sql/sql/pgerr"
+	"github.com/helios-sql/helios-sql/sql/session"
 )
 
 // Codes that stand where a startup message has its version.
@@ -33,13 +34,12 @@ func (c *conn) startup(ctx context.Context) bool {
 		}
 		return false
 	}
+	c.counted = true
 	if n := c.srv.clients.Add(1); int(n) > c.srv.opts.MaxConnections {
-		c.counted = true
 		c.srv.metrics.refused.Add(1)
 		c.sayGoodbye(pgerr.Newf(pgerr.TooManyConnections, "sorry, too many clients already"))
 		return false
 	}
-	c.counted = true
 	if err := c.login(ctx, params); err != nil {
 		c.sayGoodbye(err)
 		return false
@@ -192,6 +192,11 @@ func (c *conn) login(ctx context.Context, params map[string]string) error {
 		return err
 	}
 	c.ses = ses
+	if id, ok := ses.(session.Identified); ok {
+		c.pid = id.ID()
+	} else {
+		c.pid = c.srv.lastPID.Add(1)
+	}
 	if err := (exchange{c}).append(authOK, nil); err != nil {
 		return err
 	}

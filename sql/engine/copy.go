@@ -234,7 +234,6 @@ func (s *Session) copyIn(ctx context.Context, n *ast.Copy, f copyFormat, out *re
 	}
 	rows, err := s.readCopy(in, f, rel, target, defaults)
 	if err != nil {
-		_, _ = io.Copy(io.Discard, copyRest{in}) // the client goes on sending until it hears of the error
 		return "", err
 	}
 	o, err := tx.overlay(rel)
@@ -250,9 +249,6 @@ func (s *Session) copyIn(ctx context.Context, n *ast.Copy, f copyFormat, out *re
 	}
 	return fmt.Sprintf("COPY %d", inserted.Len()), nil
 }
-
-// copyRest reads on to the end of the client's data.
-type copyRest struct{ session.CopyReader }
 
 // copyColumns finds the columns that the lines fill, and the values of the others.
 func (s *Session) copyColumns(rel *catalog.Relation, n *ast.Copy, tx *transaction) (target []int, defaults [][]byte, err error) {

@@ -21,6 +21,8 @@ import (
 var (
 	_ session.Server  = (*Engine)(nil)
 	_ session.Session = (*Session)(nil)
+
+	_ session.Identified = (*Session)(nil)
 )
 
 // A Session is one client's conversation with the engine. See
@@ -71,12 +73,16 @@ func (e *Engine) NewSession(_ context.Context, params map[string]string) (sessio
 			return nil, err
 		}
 	}
-	s.vars.values, s.vars.defaults = map[string]string{"session_authorization": s.user}, s.vars.values
+	s.vars.values, s.vars.defaults = map[string]string{}, s.vars.values
+	s.vars.defaults["session_authorization"] = s.user
 	e.sessions.mu.Lock()
 	e.sessions.mu.open[s.id] = s
 	e.sessions.mu.Unlock()
 	return s, nil
 }
+
+// ID is what pg_backend_pid() gives.
+func (s *Session) ID() int32 { return s.id }
 
 // Close frees everything.
 func (s *Session) Close() {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"runtime/debug"
+	"slices"
 	"strings"
 
 	"github.com/helios-sql/helios-sql/sql/catalog"
@@ -37,8 +39,10 @@ type statement struct {
 type portal struct {
 	st     *statement
 	args   []types.Datum
+	cols   []session.ResultColumn          // as the client was told
 	next   func() (types.Row, error, bool) // of a query that has begun
 	stop   func()
+	cancel context.CancelCauseFunc // the query's, which outlives an Execute
 	view   *readView // kept for the time it is open
 	rows   int       // sent in all
 	ended  bool
@@ -50,6 +54,7 @@ type portal struct {
 type result struct {
 	session.ResultWriter
 	describe bool
+	cols     []session.ResultColumn // what the client was told, in the extended protocol
 }
 
 func (r *result) notice(n *pgerr.Error) error {
@@ -68,14 +73,24 @@ func (r *result) warn(code pgerr.Code, format string, args ...any) error {
 // columns describes the rows to come.
 func (r *result) columns(cols []session.ResultColumn) error {
 	if !r.describe {
-		return nil
+		return sameColumns(r.cols, cols)
 	}
 	return r.Columns(cols)
 }
 
+// sameColumns refuses rows that are not what the client was told to expect: a
+// table has changed since the statement was prepared.
+func sameColumns(told, cols []session.ResultColumn) error {
+	if !slices.EqualFunc(told, cols, func(a, b session.ResultColumn) bool { return a.Name == b.Name && a.Type == b.Type }) {
+		return pgerr.Newf(pgerr.FeatureNotSupported, "cached plan must not change result type")
+	}
+	return nil
+}
+
 // Query runs a simple-protocol string.
-func (s *Session) Query(ctx context.Context, sql string, w session.ResultWriter) error {
-	out := &result{w, true}
+func (s *Session) Query(ctx context.Context, sql string, w session.ResultWriter) (err error) {
+	defer s.recovered(s.note, &err)
+	out := &result{ResultWriter: w, describe: true}
 	parsed, err := parser.Parse(sql)
 	if err != nil {
 		return s.note(err)
@@ -215,13 +230,10 @@ func (s *Session) execute(ctx context.Context, st *statement, args []types.Datum
 		return s.transactionStatement(ctx, n, out)
 	}
 	if s.failed {
-		return "", pgerr.Newf(pgerr.InFailedSQLTransaction, "current transaction is aborted, commands ignored until end of transaction block")
+		return "", errAborted()
 	}
-	if ms, _ := parseMillis(s.vars.must("statement_timeout")); ms > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeoutCause(ctx, ms, pgerr.Newf(pgerr.QueryCanceled, "canceling statement due to statement timeout"))
-		defer cancel()
-	}
+	ctx, cancel := s.withTimeout(ctx)
+	defer cancel()
 	if st.query == nil && st.dml == nil {
 		return s.utility(ctx, st, args, out)
 	}
@@ -246,6 +258,15 @@ func (s *Session) execute(ctx context.Context, st *statement, args []types.Datum
 	return fmt.Sprintf("SELECT %d", n), nil
 }
 
+// withTimeout ends a statement's context at its timeout.
+func (s *Session) withTimeout(ctx context.Context) (context.Context, context.CancelFunc) {
+	ms, _ := parseMillis(s.vars.must("statement_timeout")) // checked when it was set
+	if ms <= 0 {
+		return ctx, func() {}
+	}
+	return context.WithTimeoutCause(ctx, ms, pgerr.Newf(pgerr.QueryCanceled, "canceling statement due to statement timeout"))
+}
+
 // prepareRead gets the transaction its tick and binds the statement against
 // that tick's catalog.
 func (s *Session) prepareRead(ctx context.Context, tx *transaction, st *statement) error {
@@ -260,9 +281,9 @@ func (s *Session) prepareRead(ctx context.Context, tx *transaction, st *statemen
 }
 
 // Parse prepares a statement.
-func (s *Session) Parse(_ context.Context, name, sql string, given []types.OID) error {
-	err := s.parse(name, sql, given)
-	return s.noteExtended(err)
+func (s *Session) Parse(_ context.Context, name, sql string, given []types.OID) (err error) {
+	defer s.recovered(s.noteExtended, &err)
+	return s.noteExtended(s.parse(name, sql, given))
 }
 
 func (s *Session) parse(name, sql string, given []types.OID) error {
@@ -277,6 +298,9 @@ func (s *Session) parse(name, sql string, given []types.OID) error {
 	switch len(parsed) {
 	case 0:
 	case 1:
+		if s.failed && !endsBlock(&statement{parsed: parsed[0]}) {
+			return errAborted()
+		}
 		if st, err = s.analyze(parsed[0], given); err != nil {
 			return shift(err, parsed[0].Offset)
 		}
@@ -297,6 +321,15 @@ func (s *Session) noteExtended(err error) error {
 		s.failed = true
 	}
 	return err
+}
+
+// recovered makes a panic an error of the statement, which leaves the
+// transaction as any error does.
+func (s *Session) recovered(note func(error) error, err *error) {
+	if p := recover(); p != nil {
+		s.engine.log.Error("panic in a statement", "panic", p, "stack", string(debug.Stack()))
+		*err = note(pgerr.Newf(pgerr.InternalError, "internal error: %v", p))
+	}
 }
 
 func (s *Session) statement(name string) (*statement, error) {
@@ -333,11 +366,12 @@ func (s *Session) DescribePortal(name string) ([]session.ResultColumn, error) {
 	if err != nil {
 		return nil, s.noteExtended(err)
 	}
-	return p.st.cols, nil
+	return p.cols, nil
 }
 
 // Bind makes a portal.
-func (s *Session) Bind(_ context.Context, name, stmt string, formats []int16, params [][]byte) error {
+func (s *Session) Bind(_ context.Context, name, stmt string, formats []int16, params [][]byte) (err error) {
+	defer s.recovered(s.noteExtended, &err)
 	return s.noteExtended(s.bindPortal(name, stmt, formats, params))
 }
 
@@ -350,7 +384,7 @@ func (s *Session) bindPortal(name, stmt string, formats []int16, params [][]byte
 		return pgerr.Newf(pgerr.DuplicateCursor, "portal %q already exists", name)
 	}
 	if s.failed && !endsBlock(st) {
-		return pgerr.Newf(pgerr.InFailedSQLTransaction, "current transaction is aborted, commands ignored until end of transaction block")
+		return errAborted()
 	}
 	if len(params) != len(st.params) {
 		return pgerr.Newf(pgerr.ProtocolViolation, "bind message supplies %d parameters, but prepared statement %q requires %d", len(params), stmt, len(st.params))
@@ -373,8 +407,13 @@ func (s *Session) bindPortal(name, stmt string, formats []int16, params [][]byte
 		}
 	}
 	s.ClosePortal(name)
-	s.portals[name] = &portal{st: st, args: args}
+	s.portals[name] = &portal{st: st, args: args, cols: st.cols}
 	return nil
+}
+
+// errAborted refuses a statement in a failed block.
+func errAborted() error {
+	return pgerr.Newf(pgerr.InFailedSQLTransaction, "current transaction is aborted, commands ignored until end of transaction block")
 }
 
 // endsBlock reports whether a statement may run in a failed block.
@@ -407,20 +446,28 @@ func (s *Session) decodeParam(t types.OID, format int16, raw []byte) (types.Datu
 }
 
 // Execute runs a portal for at most maxRows rows.
-func (s *Session) Execute(ctx context.Context, name string, maxRows int, w session.ResultWriter) (bool, error) {
-	suspended, err := s.executePortal(ctx, name, maxRows, &result{w, false})
+func (s *Session) Execute(ctx context.Context, name string, maxRows int, w session.ResultWriter) (suspended bool, err error) {
+	defer s.recovered(s.noteExtended, &err)
+	suspended, err = s.executePortal(ctx, name, maxRows, w)
 	return suspended, s.noteExtended(err)
 }
 
-func (s *Session) executePortal(ctx context.Context, name string, maxRows int, out *result) (bool, error) {
+func (s *Session) executePortal(ctx context.Context, name string, maxRows int, w session.ResultWriter) (bool, error) {
 	p, err := s.portal(name)
 	if err != nil {
 		return false, err
 	}
+	if s.failed && !endsBlock(p.st) {
+		return false, errAborted()
+	}
+	out := &result{ResultWriter: w, cols: p.cols}
 	if p.st.parsed.Stmt == nil {
 		return false, out.Empty()
 	}
 	if p.st.query == nil || (maxRows == 0 && p.next == nil && !p.ended) {
+		if p.ended {
+			return false, pgerr.Newf(pgerr.ObjectNotInPrerequisite, "portal %q cannot be run", name)
+		}
 		p.ended = true
 		tag, err := s.execute(ctx, p.st, p.args, out)
 		if err != nil {
@@ -449,6 +496,9 @@ func (s *Session) fetch(ctx context.Context, p *portal, max int, emit func(types
 			return 0, false, err
 		}
 	}
+	ctx, done := s.withTimeout(ctx)
+	defer done()
+	defer context.AfterFunc(ctx, func() { p.cancel(context.Cause(ctx)) })()
 	for max == 0 || n < max {
 		row, err, ok := p.next()
 		if err != nil {
@@ -473,11 +523,15 @@ func (s *Session) open(ctx context.Context, p *portal) error {
 	if err := s.prepareRead(ctx, tx, p.st); err != nil {
 		return err
 	}
+	if err := sameColumns(p.cols, p.st.cols); err != nil {
+		return err
+	}
 	tx.view.snap.Retain()
 	p.view = tx.view
 	own := *tx
 	own.overlays = cloneOverlays(tx.overlays)
-	run := context.WithoutCancel(ctx)
+	run, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	p.cancel = cancel
 	p.next, p.stop = iter.Pull2(func(yield func(types.Row, error) bool) {
 		err := s.rows(run, &own, p.st, p.args, func(row types.Row) error {
 			if !yield(row, nil) {
@@ -500,6 +554,7 @@ func (s *Session) ClosePortal(name string) {
 	}
 	delete(s.portals, name)
 	if p.stop != nil {
+		p.cancel(nil)
 		p.stop()
 		p.view.release()
 	}

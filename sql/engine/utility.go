@@ -66,7 +66,7 @@ func (s *Session) utilityColumns(st *statement) ([]session.ResultColumn, error) 
 		}
 	case *ast.Fetch:
 		if p := s.portals[n.Name]; p != nil && !n.Move {
-			return p.st.cols, nil
+			return p.cols, nil
 		}
 	}
 	return nil, nil
@@ -111,7 +111,7 @@ func (s *Session) utility(ctx context.Context, st *statement, args []types.Datum
 		s.CloseStatement(n.Name)
 		return "DEALLOCATE", nil
 	case *ast.Discard:
-		return s.discard(n)
+		return s.discard(n, out)
 	case *ast.Declare:
 		return "DECLARE CURSOR", s.declare(n, st)
 	case *ast.Fetch:
@@ -172,10 +172,7 @@ func (s *Session) set(n *ast.Set, out *result) (string, error) {
 	if n.Reset {
 		tag = "RESET"
 	}
-	before := map[string]string{}
-	for _, name := range reportOrder {
-		before[name] = s.vars.must(name)
-	}
+	before := s.Parameters()
 	if n.Local {
 		if s.tx == nil || !s.tx.block {
 			return tag, out.warn(pgerr.NoActiveSQLTransaction, "SET LOCAL can only be used in transaction blocks")
@@ -197,14 +194,19 @@ func (s *Session) set(n *ast.Set, out *result) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	for _, name := range reportOrder {
-		if v := s.vars.must(name); v != before[name] {
-			if err := out.Parameter(displayName(name), v); err != nil {
-				return "", err
+	return tag, s.report(before, out)
+}
+
+// report tells the client which of its parameters have changed.
+func (s *Session) report(before [][2]string, out *result) error {
+	for i, p := range s.Parameters() {
+		if p != before[i] {
+			if err := out.Parameter(p[0], p[1]); err != nil {
+				return err
 			}
 		}
 	}
-	return tag, nil
+	return nil
 }
 
 func (s *Session) show(what string, out *result) error {
@@ -273,7 +275,8 @@ func (s *Session) executePrepared(ctx context.Context, n *ast.Execute, out *resu
 	return s.execute(ctx, st, args, out)
 }
 
-func (s *Session) discard(n *ast.Discard) (string, error) {
+func (s *Session) discard(n *ast.Discard, out *result) (string, error) {
+	tag := tagOf("discard", n.What)
 	if n.What == "all" {
 		if err := s.outsideBlock("DISCARD ALL"); err != nil {
 			return "", err
@@ -283,11 +286,12 @@ func (s *Session) discard(n *ast.Discard) (string, error) {
 		for name := range s.portals {
 			s.ClosePortal(name)
 		}
+		before := s.Parameters()
 		_ = s.vars.reset("all") // knows "all"
-		s.vars.values["session_authorization"] = s.user
 		s.derive()
+		return tag, s.report(before, out)
 	}
-	return tagOf("discard", n.What), nil
+	return tag, nil
 }
 
 // declare opens a cursor: a portal with a name of SQL's.
@@ -314,7 +318,7 @@ func (s *Session) declare(n *ast.Declare, st *statement) error {
 	if err != nil {
 		return err
 	}
-	s.portals[n.Name] = &portal{st: inner, cursor: true}
+	s.portals[n.Name] = &portal{st: inner, cols: inner.cols, cursor: true}
 	return nil
 }
 
@@ -339,7 +343,7 @@ func (s *Session) fetchCursor(ctx context.Context, n *ast.Fetch, out *result) (s
 	emit := out.Row
 	if n.Move {
 		emit = func(types.Row) error { return nil }
-	} else if err := out.columns(p.st.cols); err != nil {
+	} else if err := out.columns(p.cols); err != nil {
 		return "", err
 	}
 	rows, _, err := s.fetch(ctx, p, max, emit)

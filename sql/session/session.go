@@ -61,6 +61,13 @@ type Session interface {
 	Close()
 }
 
+// An Identified session has a number, the one that pg_backend_pid() gives: the
+// client gets it as its process ID, with which it asks for cancellation.
+type Identified interface {
+	// ID is unique among the sessions that are open.
+	ID() int32
+}
+
 // A ResultColumn describes one column of a result.
 type ResultColumn struct {
 	Name     string
