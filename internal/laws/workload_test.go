@@ -49,6 +49,67 @@ var views = []string{
 	`SELECT code, min(ref::text) AS r, max(at) AS t, min(took) AS i FROM orders GROUP BY code`,
 	`SELECT u.vip, count(i.sku) AS n, sum(i.qty) AS q FROM users u JOIN orders o ON o.user_id = u.id JOIN items i ON i.order_id = o.id GROUP BY u.vip`,
 	`SELECT round(amount, 4) AS amount, count(*) AS n FROM orders GROUP BY 1`,
+	`SELECT u.id, u.name FROM users u LEFT JOIN orders o ON o.user_id = u.id WHERE o.id IS NULL`,
+	`SELECT id, amount / nullif(qty, 0) AS per, price * 1.19 AS gross, -amount AS neg, qty::numeric / 7 AS part, mod(id, 7) AS m, price::int AS whole FROM orders WHERE amount <> 'NaN'`,
+	`SELECT id, created_at + took AS due, created_at::date AS day, extract(year FROM created_at) AS y, to_char(created_at, 'YYYY-MM-DD HH24:MI') AS txt FROM orders WHERE isfinite(created_at) AND created_at > '2000-01-01'`,
+	`SELECT coalesce(l.a, i.n) AS k, count(*) AS n, count(l.b) AS lb, sum(i.qty) AS q FROM log l FULL JOIN items i ON l.a = i.n GROUP BY coalesce(l.a, i.n)`,
+	`SELECT l.a, l.b, m.c FROM log l JOIN log m ON l.a = m.a AND l.b IS NOT DISTINCT FROM m.b`,
+	`SELECT DISTINCT status, qty > 2 AS many, code FROM orders`,
+	`SELECT count(DISTINCT country) AS c, count(DISTINCT joined) AS d, count(DISTINCT vip) AS v, bool_and(vip) AS allv FROM users`,
+	`SELECT user_id, avg(amount) FILTER (WHERE status = 'paid') AS paid, avg(qty) AS q, min(status) AS lo, max(code) AS hi, min(paid_at) AS p, max(created_at::date) AS d FROM orders WHERE amount <> 'NaN' GROUP BY user_id`,
+	`SELECT a.order_id, a.n, b.n AS next, c.status FROM items a JOIN items b ON b.order_id = a.order_id AND b.n > a.n LEFT JOIN orders c ON c.id = a.order_id AND c.qty = a.n`,
+	`SELECT t.country, t.status, count(*) AS n FROM (SELECT u.country, o.status FROM users u LEFT JOIN orders o ON o.user_id = u.id UNION ALL SELECT country, 'x' FROM users WHERE vip) t GROUP BY t.country, t.status`,
+	`SELECT o.status, u.n FROM (SELECT status, max(user_id) AS u FROM orders GROUP BY status) o LEFT JOIN (SELECT user_id, count(*) AS n FROM orders GROUP BY user_id HAVING count(*) > 1) u ON u.user_id = o.u`,
+	`SELECT count(*) AS n FROM orders o LEFT JOIN items i ON i.order_id = o.id AND i.qty > o.qty LEFT JOIN users u ON u.id = o.user_id AND u.vip WHERE i.order_id IS NULL OR u.id IS NULL`,
+	`SELECT id, doc->'k' AS k, doc->>'n' AS n, doc = '[]' AS empty, jsonb_typeof(doc) AS t FROM orders WHERE doc IS NOT NULL`,
+	`SELECT replace(note, 'a', 'bb') AS r, left(note, 3) AS l, lower(status) || '/' || coalesce(note, '?') AS j, position('o' in note) AS p FROM orders WHERE length(note) < 100`,
+	`SELECT id, qty FROM orders WHERE qty IN (1, 3, 5) OR status NOT IN ('new', 'paid') OR (amount BETWEEN 5 AND 50 AND NOT qty = 2)`,
+	`SELECT raw, count(*) AS n FROM orders GROUP BY raw`,
+	`SELECT ref, count(*) AS n, sum(price) AS s, min(price) AS lo FROM orders GROUP BY ref`,
+	`SELECT 100 / (qty - 3) AS x FROM orders WHERE qty IS NOT NULL`,
+	`SELECT sum(qty) / count(id) AS x FROM orders`,
+	`SELECT qty, count(*) AS n, sum(qty) / (qty - 2) AS x FROM orders GROUP BY qty`,
+	`SELECT x.v, count(*) AS n FROM (SELECT n AS v FROM items UNION ALL SELECT a FROM log UNION ALL SELECT qty FROM orders) x GROUP BY x.v`,
+	`SELECT u.id, i.n FROM users u FULL JOIN (SELECT order_id, count(*) AS n FROM items GROUP BY order_id) i ON i.order_id = u.id WHERE i.n IS DISTINCT FROM 2`,
+	`SELECT max(id) AS id, min(name) AS name, max(country) AS c FROM users WHERE score > 0 AND score < 'Infinity'`,
+}
+
+// stacked are views over views, the first len(views) being v0, v1, …
+var stacked = []string{
+	`SELECT country, total FROM v0 WHERE orders > 1`,
+	`SELECT v0.country, v0.orders, u.n FROM v0 JOIN (SELECT country, count(*) AS n FROM v11 GROUP BY country) u ON u.country = v0.country`,
+	`SELECT count(*) AS n, sum(v5.n) AS s, max(v5.hi) AS hi FROM v5 LEFT JOIN v7 ON v7.users = v5.n`,
+	`SELECT * FROM v9 WHERE oid IS NULL UNION ALL SELECT id, NULL, NULL, qty FROM v6 LEFT JOIN v39 ON true WHERE id < 5`,
+}
+
+// ordered are queries whose rows come in a given order.
+var ordered = []string{
+	`SELECT id, amount FROM orders ORDER BY round(amount, 4) DESC NULLS LAST, id LIMIT 7 OFFSET 2`,
+	`SELECT country, count(*) AS n FROM users GROUP BY country ORDER BY n DESC, country LIMIT 3`,
+	`SELECT * FROM users ORDER BY id DESC LIMIT 5`,
+	`SELECT * FROM items ORDER BY order_id, n OFFSET 3`,
+	`SELECT id, name FROM users WHERE id > 5 ORDER BY id LIMIT 4`,
+	`SELECT order_id, n, qty FROM items WHERE order_id = 7 ORDER BY n DESC`,
+	`SELECT DISTINCT status FROM orders ORDER BY status NULLS FIRST`,
+	`SELECT name AS x FROM users ORDER BY x DESC, id`,
+}
+
+// lookups narrow a key in one way or another; %d are ids.
+var lookups = []string{
+	`SELECT * FROM users WHERE id = %d`,
+	`SELECT id, status FROM orders WHERE id = %d AND qty > 1`,
+	`SELECT * FROM items WHERE order_id = %d AND n = 1`,
+	`SELECT * FROM items WHERE order_id = %d`,
+	`SELECT id FROM orders WHERE id IN (%d, 3, 1004, NULL)`,
+	`SELECT id FROM orders WHERE id BETWEEN %d AND 30`,
+	`SELECT id FROM orders WHERE id >= %d AND id < 1001 AND status = 'new'`,
+	`SELECT count(*), min(id), max(id) FROM orders WHERE id > %d`,
+	`SELECT u.name, o.id FROM users u JOIN orders o ON o.user_id = u.id WHERE u.id = %d`,
+	`SELECT o.id, i.n FROM orders o LEFT JOIN items i ON i.order_id = o.id WHERE o.id = %d`,
+	`SELECT * FROM log WHERE a = %d`,
+	`SELECT id FROM users WHERE id = %d.0`,
+	`SELECT id FROM users WHERE id::text = '%d'`,
+	`SELECT id FROM orders WHERE id = %d OR user_id = 4`,
 }
 
 // A workload makes random transactions from a seed.
