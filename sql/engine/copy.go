@@ -302,7 +302,7 @@ func (s *Session) readCopy(in session.CopyReader, f copyFormat, rel *catalog.Rel
 	rows := &zset.Batch{}
 	values := make([][]byte, len(rel.Columns))
 	var fields []copyField
-	budget := s.queryMemory()
+	budget := s.memory
 	if f.header {
 		if _, err := r.next(nil); err != nil && err != io.EOF {
 			return nil, err

@@ -38,7 +38,7 @@ func (e *Engine) lockDDL(ctx context.Context) (func(), error) {
 func (s *Session) qualify(name []string) (schema, rel string, err error) {
 	switch len(name) {
 	case 1:
-		for _, p := range s.vars.searchPath(s.user) {
+		for _, p := range s.path {
 			if s.engine.Catalog().HasSchema(p) {
 				return p, name[0], nil
 			}
@@ -202,7 +202,7 @@ func (s *Session) createView(ctx context.Context, st *ast.CreateView, out *resul
 		return pgerr.Unsupported(int(st.Options[0].Pos), "view option %q", st.Options[0].Name)
 	}
 	rel := &catalog.Relation{Schema: schema, Name: name, Kind: kind, Query: st.QueryText, ColumnNames: st.Columns,
-		SearchPath: s.vars.searchPath(s.user)}
+		SearchPath: s.path}
 	q, err := s.binder(e.Catalog(), nil).BindQuery(st.Query)
 	if err != nil {
 		return err
@@ -345,7 +345,7 @@ func (s *Session) createSource(ctx context.Context, st *ast.CreateSource, out *r
 		return fmt.Errorf("encoding source %q: %w", name, err)
 	}
 	src := &catalog.Source{Schema: "public", Name: name, Connector: st.Connector, Config: config}
-	path := s.vars.searchPath(s.user)
+	path := s.path
 	err = e.changeCatalog(ctx, func(c *catalog.Snapshot) (*catalog.Snapshot, error) {
 		src.ID, c = c.Allocate()
 		for i, t := range def.Tables {

@@ -57,7 +57,7 @@ func (s *Session) rows(ctx context.Context, tx *transaction, st *statement, args
 		if limit > 0 && limit+offset < 1<<30 {
 			keep = int(limit + offset)
 		}
-		sorter := newSorter(order.Keys, outTypes, keep, s.queryMemory())
+		sorter := newSorter(order.Keys, outTypes, keep, s.memory)
 		if err = s.scan(ctx, tx, plan.Root, ec, sorter.add); err == nil {
 			err = sorter.emit(send)
 		}
@@ -97,7 +97,7 @@ func (s *Session) scan(ctx context.Context, tx *transaction, root physical.Node,
 	n := 0
 	err := circuit.Query(ctx, root, tx, circuit.QueryOptions{
 		System:       func(rel uint32, emit func(types.Row) error) error { return s.engine.system.rows(s, tx.view, rel, emit) },
-		MemoryBudget: s.queryMemory(),
+		MemoryBudget: s.memory,
 		Context:      ec,
 	}, func(row types.Row, w int64) error {
 		if n++; n&1023 == 0 && ctx.Err() != nil {
@@ -150,7 +150,7 @@ func evalConst(e scalar.Expr, ec *eval.Context) (types.Datum, error) {
 // evalContext is what expressions see of the session.
 func (s *Session) evalContext(tx *transaction) *eval.Context {
 	schema := ""
-	if path := s.vars.searchPath(s.user); len(path) > 0 {
+	if path := s.path; len(path) > 0 {
 		schema = firstSchema(s.catalog(), path)
 	}
 	return &eval.Context{
@@ -166,10 +166,4 @@ func (s *Session) evalContext(tx *transaction) *eval.Context {
 			return v, err == nil
 		},
 	}
-}
-
-func (s *Session) queryMemory() int {
-	n := 0
-	_, _ = fmt.Sscan(s.vars.must("helios.query_memory"), &n) // checked when it was set
-	return n
 }

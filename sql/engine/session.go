@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -34,6 +35,7 @@ type Session struct {
 	since  time.Time
 	vars   *vars
 	format types.Format
+	derived
 
 	statements map[string]*statement
 	portals    map[string]*portal
@@ -75,6 +77,7 @@ func (e *Engine) NewSession(_ context.Context, params map[string]string) (sessio
 	}
 	s.vars.values, s.vars.defaults = map[string]string{}, s.vars.values
 	s.vars.defaults["session_authorization"] = s.user
+	s.derive()
 	e.sessions.mu.Lock()
 	e.sessions.mu.open[s.id] = s
 	e.sessions.mu.Unlock()
@@ -125,17 +128,36 @@ func (s *Session) setVar(name, value string) error {
 	return nil
 }
 
-// derive computes what the session keeps of its settings.
+// derived is what a session keeps of its settings, ready for use.
+type derived struct {
+	path       []string
+	minLSN     connectors.LSN
+	memory     int
+	timeout    time.Duration
+	readOnly   bool // of new transactions
+	syncCommit bool
+}
+
+// derive computes it. All values were checked when they were set.
 func (s *Session) derive() {
+	v := s.vars
 	s.format.TimeZone = time.UTC
-	if loc, err := loadZone(s.vars.must("timezone")); err == nil {
+	if loc, err := loadZone(v.must("timezone")); err == nil {
 		s.format.TimeZone = loc
 	}
+	d := derived{path: v.searchPath(s.user), readOnly: v.must("default_transaction_read_only") == "on",
+		syncCommit: v.must("synchronous_commit") != "off"}
+	if lsn := v.must("helios.min_lsn"); lsn != "" {
+		d.minLSN, _ = connectors.ParseLSN(lsn)
+	}
+	d.timeout, _ = parseMillis(v.must("statement_timeout"))
+	d.memory, _ = strconv.Atoi(v.must("helios.query_memory"))
+	s.derived = d
 }
 
 // binder makes a binder for one statement.
 func (s *Session) binder(cat *catalog.Snapshot, params []types.OID) *binder.Binder {
-	return binder.New(cat, binder.Options{SearchPath: s.vars.searchPath(s.user), ParamTypes: params, ParseView: parseQuery})
+	return binder.New(cat, binder.Options{SearchPath: s.path, ParamTypes: params, ParseView: parseQuery})
 }
 
 // parseQuery parses the text of one query.
@@ -158,17 +180,14 @@ func (s *Session) lookup(cat *catalog.Snapshot, name []string) *catalog.Relation
 	if len(name) > 1 {
 		schema = name[len(name)-2]
 	}
-	return cat.Lookup(schema, name[len(name)-1], s.vars.searchPath(s.user))
+	return cat.Lookup(schema, name[len(name)-1], s.path)
 }
 
 // waitLoaded gives the last published tick, after waiting until the relations
 // have their contents, no large transaction is half in, and helios.min_lsn is reached.
 func (s *Session) waitLoaded(ctx context.Context, deps []catalog.ID) (*readView, error) {
 	e := s.engine
-	var min connectors.LSN
-	if v := s.vars.must("helios.min_lsn"); v != "" {
-		min, _ = connectors.ParseLSN(v) // checked when it was set
-	}
+	min := s.minLSN
 	return e.ticker.waitFor(ctx, func(v *readView) (bool, error) {
 		if v.unfinished {
 			return false, nil

@@ -226,7 +226,7 @@ func (v *vars) set(name, value string) error {
 		if !strings.Contains(name, ".") {
 			return pgerr.Newf(pgerr.UndefinedObject, "unrecognized configuration parameter %q", name)
 		}
-		v.values[name] = value
+		v.put(name, value)
 		return nil
 	}
 	if s.readOnly {
@@ -239,25 +239,30 @@ func (v *vars) set(name, value string) error {
 		}
 		value = c
 	}
-	v.values[name] = value
+	v.put(name, value)
 	return nil
+}
+
+// put replaces the map: those who hold the one before, to go back to it, keep
+// it as it was.
+func (v *vars) put(name, value string) {
+	v.values = maps.Clone(v.values)
+	v.values[name] = value
 }
 
 // reset goes back to the default; "all" for all settings.
 func (v *vars) reset(name string) error {
 	if name == "all" {
-		clear(v.values)
+		v.values = map[string]string{}
 		return nil
 	}
 	if _, err := v.get(name); err != nil {
 		return err
 	}
+	v.values = maps.Clone(v.values)
 	delete(v.values, name)
 	return nil
 }
-
-// clone copies the values, for a transaction that may roll back.
-func (v *vars) clone() map[string]string { return maps.Clone(v.values) }
 
 // searchPath gives the schemas to search.
 func (v *vars) searchPath(user string) []string {

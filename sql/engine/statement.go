@@ -43,8 +43,8 @@ type portal struct {
 	next   func() (types.Row, error, bool) // of a query that has begun
 	stop   func()
 	cancel context.CancelCauseFunc // the query's, which outlives an Execute
-	view   *readView // kept for the time it is open
-	rows   int       // sent in all
+	view   *readView               // kept for the time it is open
+	rows   int                     // sent in all
 	ended  bool
 	cursor bool // DECLAREd
 }
@@ -260,11 +260,10 @@ func (s *Session) execute(ctx context.Context, st *statement, args []types.Datum
 
 // withTimeout ends a statement's context at its timeout.
 func (s *Session) withTimeout(ctx context.Context) (context.Context, context.CancelFunc) {
-	ms, _ := parseMillis(s.vars.must("statement_timeout")) // checked when it was set
-	if ms <= 0 {
+	if s.timeout <= 0 {
 		return ctx, func() {}
 	}
-	return context.WithTimeoutCause(ctx, ms, pgerr.Newf(pgerr.QueryCanceled, "canceling statement due to statement timeout"))
+	return context.WithTimeoutCause(ctx, s.timeout, pgerr.Newf(pgerr.QueryCanceled, "canceling statement due to statement timeout"))
 }
 
 // prepareRead gets the transaction its tick and binds the statement against

@@ -45,7 +45,7 @@ type savepoint struct {
 // begin starts a transaction if there is none.
 func (s *Session) begin(block bool) *transaction {
 	if s.tx == nil {
-		s.tx = &transaction{now: time.Now(), vars: s.vars.clone(), readOnly: s.vars.must("default_transaction_read_only") == "on"}
+		s.tx = &transaction{now: time.Now(), vars: s.vars.values, readOnly: s.readOnly}
 	}
 	s.tx.block = s.tx.block || block
 	return s.tx
@@ -152,7 +152,7 @@ func (s *Session) commit(ctx context.Context) error {
 		s.rollback()
 		return err
 	}
-	sync := s.vars.must("synchronous_commit") != "off"
+	sync := s.syncCommit
 	s.end()
 	if sync {
 		return t.syncTo(t.committed.Load().tick)

@@ -178,7 +178,7 @@ func (s *Session) set(n *ast.Set, out *result) (string, error) {
 			return tag, out.warn(pgerr.NoActiveSQLTransaction, "SET LOCAL can only be used in transaction blocks")
 		}
 		if s.tx.localVars == nil {
-			s.tx.localVars = s.vars.clone()
+			s.tx.localVars = s.vars.values
 		}
 	}
 	var err error
