@@ -10,7 +10,6 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/helios-sql/helios-sql/internal/pgtest"
 	"github.com/helios-sql/helios-sql/sql/types"
 )
 
@@ -124,7 +123,7 @@ var numericOps = []numericOp{
 
 func TestNumericAgainstPostgres(t *testing.T) {
 	r := newRand(t)
-	o := newOracle(t, pgtest.Start(t))
+	o := newOracle(t)
 	n := 150
 	for _, op := range numericOps {
 		inputs := make([]string, n)
@@ -154,7 +153,7 @@ func TestNumericAgainstPostgres(t *testing.T) {
 // TestNumericSumAgainstPostgres adds and retracts, and compares with sum().
 func TestNumericSumAgainstPostgres(t *testing.T) {
 	r := newRand(t)
-	o := newOracle(t, pgtest.Start(t))
+	o := newOracle(t)
 	var inputs, got []string
 	for range 100 {
 		var sum types.NumericSum
@@ -195,7 +194,7 @@ func TestNumericSumAgainstPostgres(t *testing.T) {
 // TestKeyOrderAgainstPostgres sorts by key and compares with ORDER BY.
 func TestKeyOrderAgainstPostgres(t *testing.T) {
 	r := newRand(t)
-	o := newOracle(t, pgtest.Start(t))
+	o := newOracle(t)
 	for n, c := range textCases {
 		if !types.HasEquality(c.typ.OID) || c.typ.Mod >= 0 && c.typ.OID != types.BPChar {
 			continue

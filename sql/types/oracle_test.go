@@ -7,6 +7,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -27,11 +28,34 @@ func newRand(t testing.TB) *rand.Rand {
 	return rand.New(rand.NewPCG(seed, 0))
 }
 
+// server is the one PostgreSQL of all tests of the package, started by the first that asks.
+var server struct {
+	sync.Mutex
+	*pgtest.Server
+}
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if server.Server != nil {
+		server.Close()
+	}
+	os.Exit(code)
+}
+
 // An oracle is a PostgreSQL that answers what we ought to.
 type oracle struct{ *pgx.Conn }
 
-func newOracle(t *testing.T, s *pgtest.Server) oracle {
-	o := oracle{s.MustConnect(t, "")}
+// newOracle connects to the server: a session of its own, which keeps to temporary objects.
+func newOracle(t *testing.T) oracle {
+	server.Lock()
+	defer server.Unlock()
+	if server.Server == nil {
+		var err error
+		if server.Server, err = pgtest.Launch(pgtest.Options{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	o := oracle{server.MustConnect(t, "")}
 	o.exec(t, `SET timezone = 'UTC'`)
 	o.exec(t, `CREATE FUNCTION pg_temp.try(stmt text, input text) RETURNS text LANGUAGE plpgsql AS $$
 		DECLARE r text;
@@ -164,7 +188,7 @@ func (o oracle) stmtFor(t *testing.T, typ types.Type, n int) string {
 }
 
 func TestTextAgainstPostgres(t *testing.T) {
-	o := newOracle(t, pgtest.Start(t))
+	o := newOracle(t)
 	f := &types.Format{}
 	for n, c := range textCases {
 		want := o.try(t, o.stmtFor(t, c.typ, n), c.inputs)

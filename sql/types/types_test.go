@@ -8,7 +8,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/helios-sql/helios-sql/internal/pgtest"
 	"github.com/helios-sql/helios-sql/sql/pgerr"
 	"github.com/helios-sql/helios-sql/sql/types"
 )
@@ -16,7 +15,7 @@ import (
 // TestFloatTextAgainstPostgres prints random floats as PostgreSQL does.
 func TestFloatTextAgainstPostgres(t *testing.T) {
 	r := newRand(t)
-	o := newOracle(t, pgtest.Start(t))
+	o := newOracle(t)
 	f := &types.Format{}
 	for _, typ := range []types.OID{types.Float8, types.Float4} {
 		var inputs []string
@@ -49,7 +48,7 @@ func TestFloatTextAgainstPostgres(t *testing.T) {
 // TestZonesAgainstPostgres reads local times and prints instants in zones.
 func TestZonesAgainstPostgres(t *testing.T) {
 	r := newRand(t)
-	o := newOracle(t, pgtest.Start(t))
+	o := newOracle(t)
 	for _, zone := range []string{"America/New_York", "Europe/Berlin", "Asia/Kolkata", "Australia/Lord_Howe", "America/St_Johns", "UTC", "Africa/Casablanca"} {
 		loc, ok := types.LoadZone(zone)
 		if !ok {
@@ -84,7 +83,7 @@ func TestZonesAgainstPostgres(t *testing.T) {
 // TestBinaryAgainstPostgres compares with the send functions and reads them
 // back.
 func TestBinaryAgainstPostgres(t *testing.T) {
-	o := newOracle(t, pgtest.Start(t))
+	o := newOracle(t)
 	for _, c := range textCases {
 		if c.typ.Mod >= 0 {
 			continue
