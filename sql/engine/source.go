@@ -26,6 +26,8 @@ type sourceRunner struct {
 	name   string
 	cancel context.CancelFunc
 	ended  chan struct{}
+	// checkpoint is the longest time between syncs that the source asks for; 0: none.
+	checkpoint time.Duration
 
 	stopped atomic.Bool // definite error: what still waits in the queue is dropped
 
@@ -53,13 +55,20 @@ func (e *Engine) startSource(src *catalog.Source) {
 	}
 	ctx, cancel := context.WithCancel(e.ctx())
 	r := &sourceRunner{engine: e, id: src.ID, name: src.Name, cancel: cancel, ended: make(chan struct{})}
+	def, err := definition(src)
+	if err == nil {
+		r.checkpoint = time.Duration(def.CheckpointMicros) * time.Microsecond
+	}
 	r.setStatus("starting", nil)
 	e.sources.Lock()
 	e.sources.byID[src.ID] = r
 	e.sources.Unlock()
 	e.goRun(func(context.Context) {
 		defer close(r.ended)
-		if err := r.run(ctx, src); err != nil && ctx.Err() == nil {
+		if err == nil {
+			err = r.run(ctx, src, def)
+		}
+		if err != nil && ctx.Err() == nil {
 			r.fail(err)
 		}
 	})
@@ -104,14 +113,10 @@ func definition(src *catalog.Source) (*connectors.Definition, error) {
 }
 
 // run delivers until ctx ends or a definite error.
-func (r *sourceRunner) run(ctx context.Context, src *catalog.Source) error {
+func (r *sourceRunner) run(ctx context.Context, src *catalog.Source, def *connectors.Definition) error {
 	connector := r.engine.opts.Connectors[src.Connector]
 	if connector == nil {
 		return pgerr.Newf(pgerr.FeatureNotSupported, "connector %q is not supported", src.Connector)
-	}
-	def, err := definition(src)
-	if err != nil {
-		return err
 	}
 	source, err := connector.Open(def)
 	if err != nil {

@@ -56,7 +56,6 @@ type Ticker struct {
 		sync.Mutex
 		durable uint64
 	}
-	syncRequest chan struct{}
 }
 
 // An input is one transaction or step of a source, or its progress (txn nil).
@@ -83,7 +82,7 @@ type committedTick struct {
 func newTicker(e *Engine, cat *catalog.Snapshot) *Ticker {
 	t := &Ticker{engine: e, log: e.log, store: e.store, cat: cat,
 		queue: make(chan input, 256), commands: make(chan *command), urgent: make(chan *command),
-		changes: map[uint32]*zset.Changes{}, syncRequest: make(chan struct{}, 1)}
+		changes: map[uint32]*zset.Changes{}}
 	t.pub.changed = make(chan struct{})
 	t.restore()
 	t.syncing.durable = t.tick // what was recovered is on disk
@@ -421,15 +420,12 @@ func (t *Ticker) syncTo(tick uint64) error {
 
 // syncLoop makes ticks durable at every checkpoint interval, if there are any.
 func (e *Engine) syncLoop(ctx context.Context) error {
-	timer := time.NewTicker(e.opts.CheckpointInterval)
-	defer timer.Stop()
 	t := e.ticker
 	for {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-timer.C:
-		case <-t.syncRequest:
+		case <-time.After(e.checkpointInterval()):
 		}
 		err := t.do(ctx, func() error {
 			if !t.progress {
@@ -452,4 +448,17 @@ func (e *Engine) syncLoop(ctx context.Context) error {
 			return err
 		}
 	}
+}
+
+// checkpointInterval is the shortest that the engine or a source asks for.
+func (e *Engine) checkpointInterval() time.Duration {
+	d := e.opts.CheckpointInterval
+	e.sources.Lock()
+	defer e.sources.Unlock()
+	for _, r := range e.sources.byID {
+		if r.checkpoint > 0 {
+			d = min(d, r.checkpoint)
+		}
+	}
+	return d
 }
