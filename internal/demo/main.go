@@ -81,7 +81,7 @@ func run(ctx context.Context, binary string, watch time.Duration) (err error) {
 	}
 
 	say("Their answers while the shop sells")
-	if err := s.watch(ctx, w, watch); err != nil {
+	if err := s.watch(ctx, pg, w, watch); err != nil {
 		return err
 	}
 	if err := s.psql(ctx, "EXPLAIN MATERIALIZED VIEW revenue;"); err != nil {

@@ -39,35 +39,47 @@ func (s server) psql(ctx context.Context, sql string) error {
 	return nil
 }
 
-// watch prints the best countries once a second, and how fresh the answer is.
-func (s server) watch(ctx context.Context, w *workload, d time.Duration) error {
+// watch prints the best countries once a second, and how fresh the answer is:
+// the time from an own commit's acknowledgement to an answer of helios-sql that has it.
+func (s server) watch(ctx context.Context, pg *pgtest.Server, w *workload, d time.Duration) error {
 	conn, err := s.Connect(ctx)
 	if err != nil {
 		return err
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
-	fmt.Printf("%-6s %9s  %-13s %6s  %s\n", "", "committed", "helios.ticks", "lag", "revenue of the best three: country orders total")
+	shop, err := pg.Connect(ctx, "shop")
+	if err != nil {
+		return err
+	}
+	defer shop.Close(context.WithoutCancel(ctx))
+	fmt.Printf("%6s %9s %6s %7s %8s   %s\n", "", "committed", "tick", "lag", "fresh in", "best three: country orders total")
 	began := time.Now()
 	for time.Since(began) < d {
-		rows, err := texts(ctx, conn.PgConn(), `SELECT s.lsn, s.lag_bytes, s.last_error, t.tick FROM helios.sources s, helios.ticks t WHERE t.source = s.name`)
+		lsn, err := texts(ctx, shop.PgConn(), "UPDATE orders SET amount = amount + 0.01 WHERE id = 1; SELECT pg_current_wal_flush_lsn()")
 		if err != nil {
 			return err
 		}
-		if len(rows) != 1 {
-			return fmt.Errorf("helios.sources has %d rows\n%s", len(rows), s.LogTail(20))
-		}
-		best, err := texts(ctx, conn.PgConn(), "SELECT country, orders, total FROM revenue ORDER BY total DESC, country LIMIT 3")
+		committed := time.Now()
+		best, err := texts(ctx, conn.PgConn(), "SET helios.min_lsn = '"+lsn[0][0]+"'; SELECT country, orders, total FROM revenue ORDER BY total DESC, country LIMIT 3")
 		if err != nil {
 			return err
+		}
+		fresh := time.Since(committed)
+		state, err := texts(ctx, conn.PgConn(), "SELECT t.tick, s.lag_bytes FROM helios.sources s JOIN helios.ticks t ON t.source = s.name")
+		if err != nil {
+			return err
+		}
+		if len(state) != 1 {
+			return fmt.Errorf("helios.sources has %d rows\n%s", len(state), s.LogTail(20))
 		}
 		line := ""
 		for _, r := range best {
 			line += "  " + strings.Join(r, " ")
 		}
-		fmt.Printf("%5.1fs %9d  tick %-8s %4s B%s\n", time.Since(began).Seconds(), w.committed.Load(), rows[0][3], rows[0][1], line)
+		fmt.Printf("%5.1fs %9d %6s %5s B %5.1f ms %s\n", time.Since(began).Seconds(), w.committed.Load(), state[0][0], state[0][1], fresh.Seconds()*1000, line)
 		select {
 		case <-ctx.Done():
-			return ctx.Err()
+			return context.Cause(ctx)
 		case <-time.After(time.Second):
 		}
 	}
