@@ -105,8 +105,7 @@ func (r *copyReader) message() error {
 		reason, _, _ := bytes.Cut(body, []byte{0})
 		return pgerr.Newf(pgerr.QueryCanceled, "COPY from stdin failed: %s", reason)
 	}
-	c.lost = fatal(pgerr.Newf(pgerr.ProtocolViolation, "unexpected message type 0x%02X during COPY from stdin", typ))
-	return c.lost
+	return errors.Join(r.drop(), pgerr.Newf(pgerr.ProtocolViolation, "unexpected message type 0x%02X during COPY from stdin", typ))
 }
 
 // drop skips the body of a message that has none to speak of.

@@ -64,9 +64,9 @@ var settings = map[string]setting{
 }
 
 // reportOrder lists the reported settings in the order PostgreSQL sends them.
-var reportOrder = []string{"in_hot_standby", "integer_datetimes", "timezone", "intervalstyle", "is_superuser",
-	"application_name", "default_transaction_read_only", "datestyle", "standard_conforming_strings",
-	"session_authorization", "client_encoding", "server_version", "server_encoding"}
+var reportOrder = []string{"application_name", "client_encoding", "datestyle", "default_transaction_read_only", "in_hot_standby",
+	"integer_datetimes", "intervalstyle", "is_superuser", "server_encoding", "server_version", "session_authorization",
+	"standard_conforming_strings", "timezone"}
 
 // reportedNames spells the names of reported settings as PostgreSQL does.
 var reportedNames = map[string]string{
