@@ -276,8 +276,8 @@ func (w *workload) transaction(ctx context.Context) error {
 	for _, s := range sql {
 		w.log = append(w.log, s)
 		if _, err := w.conn.Exec(ctx, s).ReadAll(); err != nil {
-			if e, ok := err.(*pgconn.PgError); ok && e.Code == "23505" {
-				// A key update hit another row: the transaction is void.
+			if code := sqlstate(err); code == "23505" || code == "40P01" {
+				// A key update hit another row, or two transactions each other: it is void.
 				w.log = append(w.log, "ROLLBACK")
 				_, err = w.conn.Exec(ctx, "ROLLBACK").ReadAll()
 				return err
