@@ -53,6 +53,13 @@ func AllFuncs(f func(*Func)) {
 	}
 }
 
+// AllAggregates calls f for every aggregate of the catalog, in no set order.
+func AllAggregates(f func(*AggFunc)) {
+	for _, fn := range catalog().aggByID {
+		f(fn)
+	}
+}
+
 // FindCast says how a value of one type becomes another in a context, as
 // PostgreSQL's find_coercion_pathway does. The Func's Ret may be another type of the
 // same representation (text(bpchar) serves bpchar to varchar): the Call has the target's type.
