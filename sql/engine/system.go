@@ -16,21 +16,31 @@ type systemRelation struct {
 }
 
 // systemRelations are the relations of the schemas helios, pg_catalog and
-// information_schema. Their IDs follow their order here: append only.
+// information_schema. The IDs of helios follow their order here: append only; the
+// others' are PostgreSQL's.
 type systemRelations struct {
-	all []*systemRelation
+	all  []*systemRelation
+	byID map[catalog.ID]*systemRelation
 }
 
 func newSystemRelations(e *Engine) *systemRelations {
-	sr := &systemRelations{}
+	sr := &systemRelations{byID: map[catalog.ID]*systemRelation{}}
 	sr.addHelios(e)
+	sr.addPostgres()
 	return sr
 }
 
 // add registers a relation; cols are names and types in turn.
 func (sr *systemRelations) add(schema, name string, cols []types.Column, rows func(s *Session, v *readView, row *rowBuilder) error) {
-	sr.all = append(sr.all, &systemRelation{
-		rel: &catalog.Relation{ID: catalog.ID(1000 + len(sr.all)), Schema: schema, Name: name, Kind: catalog.System, Columns: cols}, rows: rows})
+	sr.put(&catalog.Relation{ID: catalog.ID(1000 + len(sr.all)), Schema: schema, Name: name, Kind: catalog.System, Columns: cols}, rows)
+}
+
+func (sr *systemRelations) put(rel *catalog.Relation, rows func(s *Session, v *readView, row *rowBuilder) error) {
+	if sr.byID[rel.ID] != nil {
+		panic(fmt.Sprintf("two system relations %d", rel.ID))
+	}
+	r := &systemRelation{rel: rel, rows: rows}
+	sr.all, sr.byID[rel.ID] = append(sr.all, r), r
 }
 
 func (sr *systemRelations) relations() []*catalog.Relation {
@@ -43,11 +53,10 @@ func (sr *systemRelations) relations() []*catalog.Relation {
 
 // rows computes a relation's rows.
 func (sr *systemRelations) rows(s *Session, v *readView, id uint32, emit func(types.Row) error) error {
-	i := int(id) - 1000
-	if i < 0 || i >= len(sr.all) {
+	r := sr.byID[catalog.ID(id)]
+	if r == nil {
 		return pgerr.Newf(pgerr.InternalError, "no system relation %d", id)
 	}
-	r := sr.all[i]
 	return r.rows(s, v, &rowBuilder{cols: r.rel.Columns, emit: emit})
 }
 
