@@ -44,7 +44,7 @@ type sizes struct {
 var (
 	fullSizes = sizes{rounds: 5, users: 10_000, orders: 200_000, changes1000: 500_000, changes1: 100_000, mix: 200, latencyTime: 8 * time.Second,
 		bigRows: 5_000_000, reads: 4 * time.Second, idle: 10 * time.Second, stateKeys: 3_000_000, stateTicks: 1000}
-	quickSizes = sizes{rounds: 2, users: 10_000, orders: 50_000, changes1000: 150_000, changes1: 30_000, mix: 60, latencyTime: 2 * time.Second,
+	quickSizes = sizes{rounds: 3, users: 10_000, orders: 50_000, changes1000: 150_000, changes1: 30_000, mix: 60, latencyTime: 2 * time.Second,
 		bigRows: 500_000, reads: time.Second, idle: 3 * time.Second, stateKeys: 300_000, stateTicks: 200}
 )
 

@@ -34,7 +34,7 @@ var recvlogical = drainer{name: "pg_recvlogical", drain: func(ctx context.Contex
 	if err := cmd.Wait(); err != nil {
 		return d, fmt.Errorf("%w: %s", err, said.String())
 	}
-	return drain{time.Since(began), cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()}, nil
+	return drain{took: time.Since(began), cpu: cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()}, nil
 }}
 
 // subscription is native logical replication into a second server.

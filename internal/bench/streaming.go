@@ -20,7 +20,10 @@ type shape struct {
 }
 
 // A drain is one reading of a shape's changes.
-type drain struct{ took, cpu time.Duration }
+type drain struct {
+	took, cpu time.Duration
+	ticks     int64 // of helios-sql
+}
 
 // A drainer reads everything behind a slot.
 type drainer struct {
@@ -129,7 +132,7 @@ func (b *bench) shape(ctx context.Context, s *shape) error {
 		return err
 	}
 	f := figure{Name: s.title, Unit: "/s", Ceiling: s.peer.name}
-	var micros, peerMicros []float64
+	var micros, peerMicros, perTick []float64
 	for round := range b.rounds {
 		ours := func() error {
 			if err := copyDir(before, b.srv.data()); err != nil {
@@ -144,6 +147,7 @@ func (b *bench) shape(ctx context.Context, s *shape) error {
 			}
 			f.Rounds = append(f.Rounds, float64(s.changes)/d.took.Seconds())
 			micros = append(micros, float64(d.cpu.Microseconds())/float64(s.changes))
+			perTick = append(perTick, float64(s.changes)/float64(d.ticks))
 			return nil
 		}
 		theirs := func() error {
@@ -172,8 +176,9 @@ func (b *bench) shape(ctx context.Context, s *shape) error {
 	}
 	f.Note = fmt.Sprintf("%.1f µs CPU a change", median(micros))
 	if c := median(peerMicros); c > 0 {
-		f.Note += fmt.Sprintf(", %s %.1f", s.peer.name, c)
+		f.Note += fmt.Sprintf(" (%s %.1f)", s.peer.name, c)
 	}
+	f.Note += fmt.Sprintf(", %s changes a tick", number(median(perTick)))
 	t := ratioAtLeast(s.target)
 	b.report.add(f, &t)
 	b.srv.stop()
@@ -223,7 +228,7 @@ func waitInactive(ctx context.Context, conn *pgx.Conn, slot string) error {
 	})
 }
 
-// poll asks every two milliseconds.
+// poll asks every five milliseconds.
 func poll(ctx context.Context, done func() (bool, error)) error {
 	for {
 		if ok, err := done(); ok || err != nil {
@@ -232,7 +237,7 @@ func poll(ctx context.Context, done func() (bool, error)) error {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-time.After(2 * time.Millisecond):
+		case <-time.After(5 * time.Millisecond):
 		}
 	}
 }
@@ -266,6 +271,11 @@ func (b *bench) drain(ctx context.Context, marker, profile string) (d drain, err
 	if err != nil {
 		return d, err
 	}
+	const ticks = "SELECT max(tick) FROM helios.ticks"
+	tick, err := value[int64](ctx, conn, ticks)
+	if err != nil {
+		return d, err
+	}
 	waitProfile := func() error { return nil }
 	if b.profile != "" {
 		waitProfile = b.srv.profile(ctx, filepath.Join(b.profile, profile), 3*time.Second)
@@ -283,6 +293,10 @@ func (b *bench) drain(ctx context.Context, marker, profile string) (d drain, err
 		return d, err
 	}
 	d.cpu = used - cpu
+	if d.ticks, err = value[int64](ctx, conn, ticks); err != nil {
+		return d, err
+	}
+	d.ticks -= tick
 	if err := waitProfile(); err != nil {
 		return d, err
 	}
