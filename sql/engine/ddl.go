@@ -2,13 +2,10 @@ package engine
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
-	"github.com/helios-sql/helios-sql/connectors"
 	"github.com/helios-sql/helios-sql/sql/catalog"
 	"github.com/helios-sql/helios-sql/sql/parser/ast"
 	"github.com/helios-sql/helios-sql/sql/pgerr"
@@ -291,90 +288,6 @@ func viewColumns(q *binder.Query, st *ast.CreateView) (types.Schema, error) {
 	return cols, nil
 }
 
-func (s *Session) createSource(ctx context.Context, st *ast.CreateSource, out *result) error {
-	unlock, err := s.engine.lockDDL(ctx)
-	if err != nil {
-		return err
-	}
-	defer unlock()
-	e := s.engine
-	if len(st.Name) != 1 {
-		return pgerr.Newf(pgerr.InvalidName, "a source has no schema").At(int(st.Pos))
-	}
-	name := st.Name[0]
-	if e.Catalog().SourceByName(name) != nil {
-		if st.IfNotExists {
-			return out.notice(exists("source", name))
-		}
-		return pgerr.Newf(pgerr.DuplicateObject, "source %q already exists", name)
-	}
-	connector := e.opts.Connectors[st.Connector]
-	if connector == nil {
-		return pgerr.Unsupported(int(st.Pos), "connector %q", st.Connector)
-	}
-	spec := connectors.Spec{Name: name, Connection: st.Connection, AllTables: st.AllTables, Schemas: st.Schemas}
-	for _, t := range st.Tables {
-		ts := connectors.TableSpec{Columns: t.Columns, Where: t.Where, Pos: int(t.Pos), Schema: "public", Name: t.Name[len(t.Name)-1]}
-		if len(t.Name) > 1 {
-			ts.Schema = t.Name[len(t.Name)-2]
-		}
-		if len(t.As) > 0 {
-			ts.As[1] = t.As[len(t.As)-1]
-			if len(t.As) > 1 {
-				ts.As[0] = t.As[0]
-			}
-		}
-		spec.Tables = append(spec.Tables, ts)
-	}
-	for _, o := range st.Options {
-		spec.Options = append(spec.Options, connectors.Option{Name: o.Name, Value: o.Value, Pos: int(o.Pos), ValuePos: int(o.ValuePos)})
-	}
-	def, err := connector.Create(ctx, spec)
-	if err != nil {
-		return err
-	}
-	for _, n := range def.Notices {
-		notice := pgerr.Newf(pgerr.Warning, "%s", n)
-		notice.Severity = "NOTICE"
-		if err := out.notice(notice); err != nil {
-			return err
-		}
-	}
-	config, err := json.Marshal(def)
-	if err != nil {
-		return fmt.Errorf("encoding source %q: %w", name, err)
-	}
-	src := &catalog.Source{Schema: "public", Name: name, Connector: st.Connector, Config: config}
-	path := s.path
-	err = e.changeCatalog(ctx, func(c *catalog.Snapshot) (*catalog.Snapshot, error) {
-		src.ID, c = c.Allocate()
-		for i, t := range def.Tables {
-			rel := &catalog.Relation{Schema: def.As[i][0], Name: def.As[i][1], Kind: catalog.SourceTable, Columns: t.Columns, Key: t.Key,
-				Source: src.ID, UpstreamSchema: t.Schema, UpstreamName: t.Name}
-			if rel.Schema == "" {
-				rel.Schema = firstSchema(c, path)
-			}
-			if rel.Name == "" {
-				rel.Name = t.Name
-			}
-			if err := userSchema(rel.Schema); err != nil {
-				return nil, err
-			}
-			rel.ID, c = c.Allocate()
-			var err error
-			if c, err = c.WithRelation(rel); err != nil {
-				return nil, fmt.Errorf("table %s.%s: %w", t.Schema, t.Name, err)
-			}
-		}
-		return c.WithSource(src)
-	})
-	if err != nil {
-		return err
-	}
-	e.startSource(src)
-	return nil
-}
-
 func firstSchema(c *catalog.Snapshot, path []string) string {
 	for _, p := range path {
 		if c.HasSchema(p) {
@@ -547,91 +460,4 @@ func (t *Ticker) dropRelation(cat *catalog.Snapshot, r *catalog.Relation) *catal
 		t.txn.DropState(physical.RelationFingerprint(uint32(r.ID)))
 	}
 	return cat.WithoutRelation(r.ID)
-}
-
-func (s *Session) dropSource(ctx context.Context, name []string, st *ast.Drop, out *result) error {
-	e := s.engine
-	cat := e.Catalog()
-	last := name[len(name)-1]
-	src := cat.SourceByName(last)
-	if src == nil || src.Dropping {
-		if st.IfExists {
-			return out.notice(skipping("source", last))
-		}
-		return pgerr.Newf(pgerr.UndefinedObject, "source %q does not exist", last)
-	}
-	var tables []*catalog.Relation
-	for _, r := range cat.Relations() {
-		if r.Source == src.ID {
-			tables = append(tables, r)
-		}
-	}
-	all, err := withDependents(cat, tables, st.Cascade)
-	if err != nil {
-		return err
-	}
-	var views []*catalog.Relation
-	for _, r := range all {
-		if r.Source != src.ID {
-			views = append(views, r)
-		}
-	}
-	if err := noticeCascade(out, views); err != nil {
-		return err
-	}
-	e.stopSource(src.ID)
-	dropping := *src
-	dropping.Dropping = true
-	err = e.dropRelations(ctx, all, func(c *catalog.Snapshot) *catalog.Snapshot {
-		e.ticker.dropPosition(src.ID)
-		c, _ = c.WithSource(&dropping) // the name is its own
-		return c
-	})
-	if err != nil {
-		return err
-	}
-	dctx, cancel := context.WithTimeout(ctx, 15*time.Second)
-	defer cancel()
-	if err := e.finishDrop(dctx, &dropping); err != nil {
-		e.goDrop(&dropping)
-		n := pgerr.Newf(pgerr.Warning, "the slot of source %q could not be dropped yet: %s", last, err)
-		n.Severity, n.Hint = "WARNING", "It is tried again until it succeeds; see helios.sources."
-		return out.notice(n)
-	}
-	return nil
-}
-
-// finishDrop frees what a source holds on its server and forgets the source.
-func (e *Engine) finishDrop(ctx context.Context, src *catalog.Source) error {
-	def, err := definition(src)
-	if err != nil {
-		return err
-	}
-	if c := e.opts.Connectors[src.Connector]; c != nil {
-		if err := c.Drop(ctx, def); err != nil {
-			return err
-		}
-	}
-	e.sources.Lock()
-	delete(e.sources.byID, src.ID)
-	e.sources.Unlock()
-	return e.changeCatalog(e.ctx(), func(c *catalog.Snapshot) (*catalog.Snapshot, error) { return c.WithoutSource(src.ID), nil })
-}
-
-// goDrop goes on trying to drop a source's slot.
-func (e *Engine) goDrop(src *catalog.Source) {
-	e.goRun(func(ctx context.Context) {
-		for wait := time.Second; ; wait = min(2*wait, time.Minute) {
-			err := e.finishDrop(ctx, src)
-			if err == nil || ctx.Err() != nil {
-				return
-			}
-			e.log.Warn("dropping a source's slot", "source", src.Name, "error", err, "retry", wait)
-			select {
-			case <-ctx.Done():
-				return
-			case <-time.After(wait):
-			}
-		}
-	})
 }
