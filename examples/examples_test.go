@@ -18,6 +18,25 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the expected output")
 
+// binary is the program under test, built once.
+var binary string
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	os.Exit(func() int {
+		dir, err := os.MkdirTemp("", "helios-examples-")
+		if err == nil {
+			defer os.RemoveAll(dir)
+			binary, err = heliostest.Build(dir)
+		}
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		return m.Run()
+	}())
+}
+
 // shop starts a PostgreSQL with the database shop of shop.sql.
 func shop(t *testing.T) (pg *pgtest.Server, dsn string) {
 	t.Helper()
@@ -49,7 +68,7 @@ func psql(t *testing.T, port int, user, db, file string, args ...string) string 
 // order, and compares the output with expected/.
 func TestQueries(t *testing.T) {
 	pg, dsn := shop(t)
-	p := heliostest.Start(t, heliostest.Build(t))
+	p := heliostest.Start(t, binary)
 	files, err := filepath.Glob("queries/*.sql")
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no queries: %v", err)
@@ -143,7 +162,7 @@ func TestPipeline(t *testing.T) {
 		}
 	}
 	write(pipeline)
-	p := heliostest.Start(t, heliostest.Build(t), "--init", file)
+	p := heliostest.Start(t, binary, "--init", file)
 	ask := func(want string) {
 		t.Helper()
 		out, err := p.Psql(t.Context(), "-At", "-c", "SELECT * FROM against_target ORDER BY country").CombinedOutput()

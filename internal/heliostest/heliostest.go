@@ -32,15 +32,14 @@ type Process struct {
 	ended      chan struct{}
 }
 
-// Build compiles the program into the test's temporary directory.
-func Build(t testing.TB) string {
-	t.Helper()
-	binary := filepath.Join(t.TempDir(), "helios-sql")
-	out, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "github.com/helios-sql/helios-sql/cmd/helios-sql").CombinedOutput()
+// Build compiles the program into a directory, which TestMain makes and removes.
+func Build(dir string) (binary string, err error) {
+	binary = filepath.Join(dir, "helios-sql")
+	out, err := exec.Command("go", "build", "-o", binary, "github.com/helios-sql/helios-sql/cmd/helios-sql").CombinedOutput()
 	if err != nil {
-		t.Fatalf("building helios-sql: %v\n%s", err, out)
+		return "", fmt.Errorf("building helios-sql: %w\n%s", err, out)
 	}
-	return binary
+	return binary, nil
 }
 
 // Start runs the binary with further arguments of serve, waits until it is ready,
@@ -97,7 +96,7 @@ func (p *Process) Start(ctx context.Context) error {
 	}
 	defer log.Close()
 	args := p.CommandLine()
-	cmd := exec.Command(args[0], args[1:]...) //nolint:noctx // it outlives the context of its start
+	cmd := exec.Command(args[0], args[1:]...)
 	cmd.Stderr, cmd.Stdout = log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C is for us, and we stop it in order
 	if err := cmd.Start(); err != nil {
