@@ -365,6 +365,7 @@ func (c *conn) sendError(typ byte, e *pgerr.Error) error {
 	field('M', e.Message)
 	field('D', e.Detail)
 	field('H', e.Hint)
+	field('W', e.Where)
 	if e.Position > 0 {
 		field('P', fmt.Sprint(e.Position))
 	}

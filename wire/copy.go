@@ -105,7 +105,9 @@ func (r *copyReader) message() error {
 		reason, _, _ := bytes.Cut(body, []byte{0})
 		return pgerr.Newf(pgerr.QueryCanceled, "COPY from stdin failed: %s", reason)
 	}
-	return errors.Join(r.drop(), pgerr.Newf(pgerr.ProtocolViolation, "unexpected message type 0x%02X during COPY from stdin", typ))
+	// PostgreSQL, too, takes the stream's sense for lost.
+	c.lost = fatal(pgerr.Newf(pgerr.ProtocolViolation, "unexpected message type 0x%02X during COPY from stdin", typ))
+	return c.lost
 }
 
 // drop skips the body of a message that has none to speak of.

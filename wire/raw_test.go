@@ -278,7 +278,7 @@ func (r *raw) print(typ byte, body []byte) string {
 		for c.b[0] != 0 {
 			name := c.b[0]
 			c.b = c.b[1:]
-			if v := c.str(); strings.IndexByte("SCMDHP", name) >= 0 {
+			if v := c.str(); strings.IndexByte("SCMDHPW", name) >= 0 {
 				add("%c=%s", name, v)
 			}
 		}

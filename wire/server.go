@@ -185,9 +185,9 @@ func (s *Server) shutdown(conns *sync.WaitGroup) {
 	case <-time.After(s.opts.ShutdownGrace):
 	}
 	s.each(func(c *conn) {
-		c.cancel(errShutdown)
 		// What the client does not take now, it never gets.
 		c.nc.SetDeadline(time.Now().Add(time.Second)) //nolint:errcheck // a closed connection is as good
+		c.cancel(errShutdown)
 	})
 	<-done
 }

@@ -187,6 +187,9 @@ func (c *conn) login(ctx context.Context, params map[string]string) error {
 	if err := c.srv.opts.Auth.Authenticate(params["user"], exchange{c}); err != nil {
 		return err
 	}
+	if err := (exchange{c}).append(authOK, nil); err != nil {
+		return err
+	}
 	ses, err := c.srv.sessions.NewSession(ctx, params)
 	if err != nil {
 		return err
@@ -196,9 +199,6 @@ func (c *conn) login(ctx context.Context, params map[string]string) error {
 		c.pid = id.ID()
 	} else {
 		c.pid = c.srv.lastPID.Add(1)
-	}
-	if err := (exchange{c}).append(authOK, nil); err != nil {
-		return err
 	}
 	var secret [4]byte
 	if _, err := rand.Read(secret[:]); err != nil {

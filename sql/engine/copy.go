@@ -313,14 +313,14 @@ func (s *Session) readCopy(in session.CopyReader, f copyFormat, rel *catalog.Rel
 		if fields, err = r.next(fields[:0]); err == io.EOF {
 			return rows, nil
 		} else if err != nil {
-			return nil, err
+			r.line++ // it would have been the next
+			return nil, r.where(rel, "", err)
 		}
-		where := fmt.Sprintf("COPY %s, line %d", rel.Name, r.line)
 		if len(fields) < len(target) {
-			return nil, pgerr.Newf(pgerr.BadCopyFileFormat, "missing data for column %q", rel.Columns[target[len(fields)]].Name).WithDetail("%s", where)
+			return nil, r.where(rel, "", pgerr.Newf(pgerr.BadCopyFileFormat, "missing data for column %q", rel.Columns[target[len(fields)]].Name))
 		}
 		if len(fields) > len(target) {
-			return nil, pgerr.Newf(pgerr.BadCopyFileFormat, "extra data after last expected column").WithDetail("%s", where)
+			return nil, r.where(rel, "", pgerr.Newf(pgerr.BadCopyFileFormat, "extra data after last expected column"))
 		}
 		copy(values, defaults)
 		for i, fl := range fields {
@@ -331,7 +331,7 @@ func (s *Session) readCopy(in session.CopyReader, f copyFormat, rel *catalog.Rel
 			}
 			v, err := s.format.AppendFromText(nil, c.Type, fl.text)
 			if err != nil {
-				return nil, fmt.Errorf("%s, column %s: %w", where, c.Name, err)
+				return nil, r.where(rel, fmt.Sprintf(", column %s: \"%s\"", c.Name, fl.text), err)
 			}
 			values[target[i]] = v
 		}
@@ -345,6 +345,13 @@ func (s *Session) readCopy(in session.CopyReader, f copyFormat, rel *catalog.Rel
 				WithHint("Copy in several parts, or raise helios.query_memory.")
 		}
 	}
+}
+
+// where says on which line an error was found.
+func (r *copyLines) where(rel *catalog.Relation, column string, err error) error {
+	e := pgerr.Flatten(err)
+	e.Where = fmt.Sprintf("COPY %s, line %d%s", rel.Name, r.line, column)
+	return e
 }
 
 type copyField struct {

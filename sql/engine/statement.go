@@ -25,6 +25,7 @@ type statement struct {
 	given  []types.OID // parameter types as the client gave them
 	params []types.OID
 	cols   []session.ResultColumn // nil: returns no rows
+	told   []session.ResultColumn // cols as they were when it was prepared
 
 	// Bound against cat, again when the catalog has changed.
 	cat   *catalog.Snapshot
@@ -147,8 +148,9 @@ func (s *Session) analyze(p ast.Parsed, given []types.OID) (*statement, error) {
 	if s.failed {
 		return st, nil
 	}
-	cat := s.catalog()
-	return st, s.bind(st, cat)
+	err := s.bind(st, s.catalog())
+	st.told = st.cols
+	return st, err
 }
 
 // catalog gives the catalog of the transaction's tick, or the latest.
@@ -356,7 +358,7 @@ func (s *Session) DescribeStatement(name string) ([]types.OID, []session.ResultC
 	if err != nil {
 		return nil, nil, s.noteExtended(err)
 	}
-	return st.params, st.cols, nil
+	return st.params, st.told, nil
 }
 
 // DescribePortal gives the result's columns.
@@ -385,6 +387,14 @@ func (s *Session) bindPortal(name, stmt string, formats []int16, params [][]byte
 	if s.failed && !endsBlock(st) {
 		return errAborted()
 	}
+	if !s.failed && st.deps() != nil {
+		if err := s.bind(st, s.catalog()); err != nil {
+			return err
+		}
+		if err := sameColumns(st.told, st.cols); err != nil {
+			return err
+		}
+	}
 	if len(params) != len(st.params) {
 		return pgerr.Newf(pgerr.ProtocolViolation, "bind message supplies %d parameters, but prepared statement %q requires %d", len(params), stmt, len(st.params))
 	}
@@ -402,12 +412,25 @@ func (s *Session) bindPortal(name, stmt string, formats []int16, params [][]byte
 			format = formats[i]
 		}
 		if args[i], err = s.decodeParam(st.params[i], format, raw); err != nil {
-			return err
+			return parameterError(err, name, i+1, format)
 		}
 	}
 	s.ClosePortal(name)
-	s.portals[name] = &portal{st: st, args: args, cols: st.cols}
+	s.portals[name] = &portal{st: st, args: args, cols: st.told}
 	return nil
+}
+
+// parameterError says which parameter an error is about.
+func parameterError(err error, portal string, n int, format int16) error {
+	e := pgerr.Flatten(err)
+	e.Where = fmt.Sprintf("portal %q parameter $%d", portal, n)
+	if portal == "" {
+		e.Where = fmt.Sprintf("unnamed portal parameter $%d", n)
+	}
+	if format == 0 {
+		e.Where += " = '...'"
+	}
+	return e
 }
 
 // errAborted refuses a statement in a failed block.

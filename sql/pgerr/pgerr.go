@@ -126,7 +126,8 @@ type Error struct {
 	Message  string
 	Detail   string
 	Hint     string
-	Position int // 1-based, in characters of the statement's text; 0: unknown
+	Where    string // the context of the error, such as a line of COPY's data
+	Position int    // 1-based, in characters of the statement's text; 0: unknown
 	Cause    error
 }
 
