@@ -196,3 +196,45 @@ func TestPipeline(t *testing.T) {
 	}
 	ask("de|1000.00|15.50|0.016\nfr|500.00|20.00|0.040")
 }
+
+// TestMetrics holds the list of metrics in docs/operations.md to what /metrics serves.
+func TestMetrics(t *testing.T) {
+	_, dsn := shop(t)
+	p := heliostest.Start(t, binary)
+	out, err := p.Psql(t.Context(), "-v", "ON_ERROR_STOP=1", "-c", "CREATE SOURCE shop FROM CDC CONNECTION '"+dsn+"' ALL TABLES",
+		"-c", "CREATE MATERIALIZED VIEW m AS SELECT count(*) FROM orders").CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	code, body, err := p.Get(t.Context(), "/metrics")
+	if err != nil || code != 200 {
+		t.Fatalf("/metrics: %d, %v", code, err)
+	}
+	list := "| metric | meaning |\n|---|---|\n"
+	for line := range strings.Lines(body) {
+		rest, ok := strings.CutPrefix(line, "# HELP helios_")
+		if name, help, _ := strings.Cut(strings.TrimSpace(rest), " "); ok {
+			list += "| `helios_" + name + "` | " + strings.TrimSuffix(help, ".") + " |\n"
+		}
+	}
+	const page, begin, end = "../docs/operations.md", "<!-- begin metrics -->\n", "<!-- end metrics -->"
+	b, err := os.ReadFile(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, rest, ok1 := strings.Cut(string(b), begin)
+	old, after, ok2 := strings.Cut(rest, end)
+	if !ok1 || !ok2 {
+		t.Fatal("docs/operations.md has no list of metrics")
+	}
+	if old == list {
+		return
+	}
+	if !*update {
+		t.Errorf("docs/operations.md does not list the metrics that are served; -update rewrites it\n%s", firstDifference(list, old))
+		return
+	}
+	if err := os.WriteFile(page, []byte(before+begin+list+end+after), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}

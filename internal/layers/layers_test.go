@@ -49,7 +49,7 @@ var doors = map[string][]string{
 }
 
 // free packages may import everything: programs, the demonstration, and packages of tests.
-var free = []string{"cmd/...", "examples", "internal/bench", "internal/demo", "internal/layers", "internal/laws", "tests/...", "benchmarks/..."}
+var free = []string{"cmd/...", "examples", "internal/bench", "internal/demo", "internal/docs", "internal/layers", "internal/laws", "tests/...", "benchmarks/..."}
 
 // testOnly packages are imported by tests and by free packages alone.
 var testOnly = []string{"internal/heliostest", "internal/pgtest", "internal/plantest", "sql/exec/internal/exectest"}
