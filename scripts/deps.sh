@@ -31,19 +31,12 @@ if ! has_server || ! has_psql; then
 		fi
 		echo "installing PostgreSQL" >&2
 		# The package would make a cluster and start it on port 5432: we want its programs only.
-		conf=/etc/postgresql-common/createcluster.conf
-		made=
-		if [[ ! -e $conf ]]; then
-			"${sudo[@]}" mkdir -p "${conf%/*}"
-			echo "create_main_cluster = false" | "${sudo[@]}" tee "$conf" >/dev/null
-			made=1
-		fi
+		conf=/etc/postgresql-common/createcluster.d/helios-sql.conf
+		"${sudo[@]}" mkdir -p "${conf%/*}"
+		echo "create_main_cluster = false" | "${sudo[@]}" tee "$conf" >/dev/null
 		"${sudo[@]}" apt-get update -q >&2
-		"${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends \
-			-o Dpkg::Options::=--force-confold postgresql postgresql-client >&2
-		if [[ -n $made ]]; then
-			"${sudo[@]}" rm -f "$conf"
-		fi
+		"${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends postgresql postgresql-client >&2
+		"${sudo[@]}" rm -f "$conf"
 	elif [[ $(uname) == Darwin ]]; then
 		echo "PostgreSQL is missing: run brew install postgresql@17 and put its bin directory into PATH" >&2
 		exit 1
