@@ -2,6 +2,7 @@ package cdc
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -39,9 +40,17 @@ type assembler struct {
 	cur       *txnBuf
 	slot      []int32 // by table: its place in cur.Changes, −1: none
 
+	// With a sink that wants the order of the log, see journal.go.
+	ordered  orderedSink
+	lsn      connectors.LSN // of the message being decoded
+	begun    bool           // a part of the open transaction was delivered
+	noted    []*Table       // by table: its definition as of the journal's end
+	flushed  []*Table       // and as of what the sink has
+	redefine bool           // they differ
+
 	// The sink's methods under the context of the whole run: the loss of a
 	// connection does not interrupt them.
-	deliver func(*connectors.Txn) error
+	deliver func(*txnBuf) error
 	tell    func(connectors.LSN) error
 }
 
@@ -52,13 +61,20 @@ func newAssembler(ctx context.Context, sink connectors.Sink, cfg *Config, tables
 	for i := range a.slot {
 		a.slot[i] = -1
 	}
-	a.deliver = func(t *connectors.Txn) error {
+	a.ordered, _ = sink.(orderedSink)
+	a.deliver = func(b *txnBuf) error {
 		m.inSink.Store(true)
 		defer m.inSink.Store(false)
-		if err := a.pool.admit(ctx, t); err != nil {
+		if err := a.pool.admit(ctx, &b.Txn); err != nil {
 			return err
 		}
-		if err := sink.Commit(ctx, t); err != nil {
+		var err error
+		if a.ordered != nil {
+			err = a.ordered.commitOrdered(ctx, b)
+		} else {
+			err = sink.Commit(ctx, &b.Txn)
+		}
+		if err != nil {
 			return &sinkError{err}
 		}
 		return nil
@@ -78,6 +94,9 @@ func newAssembler(ctx context.Context, sink connectors.Sink, cfg *Config, tables
 func (a *assembler) reset() {
 	a.discard()
 	a.open, a.progress = false, 0
+	if a.redefine {
+		a.noted, a.redefine = slices.Clone(a.flushed), false
+	}
 }
 
 func (a *assembler) discard() {
@@ -100,12 +119,12 @@ func (a *assembler) begin(final connectors.LSN, at time.Time, xid uint32) error 
 		return corrupt("Begin within a transaction")
 	}
 	a.open, a.final, a.time, a.xid = true, final, at, xid
-	a.messages, a.skip = 0, 0
+	a.messages, a.skip, a.begun = 0, 0, false
 	// A position is the end of a commit record; a commit record that starts
 	// before it ends no later.
 	a.whole = final < a.at.LSN
 	if a.at.Step > 0 && a.at.StepLSN == final {
-		a.skip = a.at.Step
+		a.skip, a.begun = a.at.Step, true
 	}
 	return nil
 }
@@ -179,9 +198,14 @@ func (a *assembler) flush(p connectors.Position, last bool) error {
 		b.Rows += b.Changes[i].Changes.Len()
 		b.Bytes += b.Changes[i].Changes.Bytes()
 	}
+	b.final, b.first, b.alone = a.final, !a.begun, false
+	a.begun = true
+	if a.redefine {
+		a.flushed, a.redefine = slices.Clone(a.noted), false
+	}
 	rows, bytes := b.Rows, b.Bytes // b is the sink's from here on
 	a.m.arrivalAge.Store(max(0, time.Since(a.time).Microseconds()))
-	if err := a.deliver(&b.Txn); err != nil {
+	if err := a.deliver(b); err != nil {
 		return err
 	}
 	a.at, a.progress = p, 0
@@ -215,7 +239,7 @@ func (a *assembler) tableFailed(table int, err error) {
 type txnBuf struct {
 	connectors.Txn
 	spare []*zset.Changes // as many as were ever in use
-	rows  int             // counted as in flight
+	journal
 }
 
 func (b *txnBuf) add(table int) *zset.Changes {
@@ -293,6 +317,7 @@ func (p *txnPool) release(b *txnBuf) {
 
 func (p *txnPool) put(b *txnBuf) {
 	b.Changes = b.Changes[:0]
+	b.journal.reset()
 	if b.Bytes > retainBuffer {
 		return
 	}

@@ -15,7 +15,7 @@ import (
 
 // drainSink takes everything and ends the run at a position.
 type drainSink struct {
-	src  *Source
+	src  *feed
 	end  connectors.LSN
 	rows int
 	done context.CancelFunc
@@ -107,7 +107,7 @@ func BenchmarkDrain(b *testing.B) {
 				peers += time.Since(began)
 				b.StartTimer()
 				began = time.Now()
-				src, err := NewSource(cfg)
+				src, err := newFeed(cfg)
 				must(err)
 				rctx, cancel := context.WithCancel(ctx)
 				sink := &drainSink{src: src, end: connectors.LSN(end), done: cancel}

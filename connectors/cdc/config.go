@@ -36,14 +36,25 @@ const (
 type Config struct {
 	// ConnectionString is a URI or keyword/value string as libpq takes it.
 	ConnectionString string
-	// Tables are the captured tables, or AllTables of the database, or those of Schemas.
-	Tables    []TableSpec `json:",omitempty"`
-	AllTables bool        `json:",omitempty"`
-	Schemas   []string    `json:",omitempty"`
+	// Tables are the captured tables, each as ParseTable takes it: "users",
+	// "public.users", "public.users (id, name)". TableSpecs are the same taken
+	// apart; both may be given. Else AllTables of the database, or those of Schemas.
+	Tables     []string    `json:",omitempty"`
+	TableSpecs []TableSpec `json:",omitempty"`
+	AllTables  bool        `json:",omitempty"`
+	Schemas    []string    `json:",omitempty"`
 
 	SlotName        string
-	PublicationName string
+	PublicationName string       // "": as the slot
 	SnapshotMode    SnapshotMode // "": initial
+	// TemporarySlot makes a slot that goes with the connection; what happens
+	// while there is none is not seen. It cannot be resumed.
+	TemporarySlot bool `json:",omitempty"`
+	// ExactlyOnce says that every event is to be delivered once between a
+	// Checkpoint and its Restore. It always is; the field may be left out.
+	ExactlyOnce bool `json:",omitempty"`
+	// TransactionEvents adds Begin and Commit events to those of Source.Events.
+	TransactionEvents bool `json:",omitempty"`
 
 	// HeartbeatInterval is how often a message is written to the source's log,
 	// so that there is something to receive and confirm; 0: never. The slot of
@@ -64,6 +75,8 @@ type Config struct {
 	// MaxStepRows and MaxStepBytes bound a step of a large transaction. 0: 100,000 and 32 MB.
 	MaxStepRows  int `json:",omitempty"`
 	MaxStepBytes int `json:",omitempty"`
+
+	events bool // for a Source: definitions are followed, messages asked for
 
 	// SystemID is the server's system identifier; another server is refused. "": any.
 	SystemID string `json:",omitempty"`
@@ -103,21 +116,30 @@ func (c *Config) normalize() error {
 		c.SnapshotMode = SnapshotInitial
 	}
 	switch c.SnapshotMode {
-	case SnapshotInitial, SnapshotNever:
-	case SnapshotAlways, SnapshotInitialOnly, SnapshotWhenNeeded:
-		return pgerr.Unsupported(0, "snapshot_mode %s", c.SnapshotMode)
+	case SnapshotInitial, SnapshotNever, SnapshotAlways, SnapshotInitialOnly, SnapshotWhenNeeded:
 	default:
-		return badOption("snapshot_mode", string(c.SnapshotMode), "initial or never")
+		return badOption("snapshot_mode", string(c.SnapshotMode), "initial, always, when_needed, initial_only or never")
 	}
 	if err := checkSlotName(c.SlotName); err != nil {
 		return err
 	}
-	if c.PublicationName == "" || len(c.PublicationName) > 63 {
+	if c.PublicationName == "" {
+		c.PublicationName = c.SlotName
+	}
+	for _, name := range c.Tables {
+		t, err := ParseTable(name)
+		if err != nil {
+			return err
+		}
+		c.TableSpecs = append(slices.Clone(c.TableSpecs), t)
+	}
+	c.Tables = nil
+	if len(c.PublicationName) > 63 {
 		return pgerr.Newf(pgerr.InvalidParameterValue, "invalid publication name %q", c.PublicationName).
 			WithHint("A publication name has 1 to 63 bytes.")
 	}
 	ways := 0
-	for _, w := range []bool{len(c.Tables) > 0, c.AllTables, len(c.Schemas) > 0} {
+	for _, w := range []bool{len(c.TableSpecs) > 0, c.AllTables, len(c.Schemas) > 0} {
 		if w {
 			ways++
 		}
@@ -126,8 +148,9 @@ func (c *Config) normalize() error {
 		return pgerr.Newf(pgerr.InvalidParameterValue, "a source captures a list of tables, all tables, or the tables of schemas")
 	}
 	seen := map[string]bool{}
-	for i := range c.Tables {
-		t := &c.Tables[i]
+	c.TableSpecs = slices.Clone(c.TableSpecs)
+	for i := range c.TableSpecs {
+		t := &c.TableSpecs[i]
 		if t.Schema == "" {
 			t.Schema = "public"
 		}
@@ -273,8 +296,9 @@ func countOption(at func(*Config) *int) option {
 	}
 }
 
+// quoteIdent and quoteLiteral quote for SQL.
 func quoteIdent(s string) string { return `"` + strings.ReplaceAll(s, `"`, `""`) + `"` }
 
 func quoteLiteral(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
 
-var _ connectors.Source = (*Source)(nil)
+var _ connectors.Source = (*feed)(nil)

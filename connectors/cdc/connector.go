@@ -36,7 +36,7 @@ func (Connector) Create(ctx context.Context, spec connectors.Spec) (*connectors.
 			return nil, pgerr.Newf(pgerr.DuplicateTable, "table %s is specified more than once", ts).At(t.Pos)
 		}
 		as[ts.String()] = t.As
-		cfg.Tables = append(cfg.Tables, ts)
+		cfg.TableSpecs = append(cfg.TableSpecs, ts)
 	}
 	d, err := Validate(ctx, cfg)
 	if err != nil {
@@ -89,7 +89,7 @@ func (Connector) Open(def *connectors.Definition) (connectors.Source, error) {
 	if err != nil {
 		return nil, err
 	}
-	return NewSource(cfg)
+	return newFeed(cfg)
 }
 
 // Drop frees the slot, and the publication if a source made it.

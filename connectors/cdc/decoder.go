@@ -46,6 +46,7 @@ type tableState struct {
 	columns  []column
 	failed   error
 	filter   string          // the publication's row filter, for the snapshot
+	primary  []string        // attribute numbers of the primary key
 	extras   map[string]bool // columns upstream that are not captured and were mentioned in the log
 	kind     byte            // pg_class.relkind
 	identity byte            // pg_class.relreplident
@@ -61,6 +62,7 @@ type relation struct {
 	// types has the type of each column on the wire; OID 0: not captured.
 	types   []types.Type
 	notNull []bool
+	version *Table // with a follower
 }
 
 // A decoder turns pgoutput messages into row changes in place. It keeps what
@@ -77,6 +79,7 @@ type decoder struct {
 	scratch         []byte
 	note            func(msg string, t *tableState, name string) // a change worth a log line
 	verify          func(t *tableState) error                    // asks the server whether the columns are still the same ones
+	follow          *follower                                    // for a Source; nil: a table that changes stops
 }
 
 func newDecoder(tables []*tableState, sink changeSink) *decoder {
@@ -119,7 +122,12 @@ func (d *decoder) decode(msg []byte) error {
 		return d.relation(body)
 	case 'T':
 		return d.truncate(body)
-	case 'Y', 'O', 'M':
+	case 'M':
+		if d.follow != nil {
+			return d.message(body)
+		}
+		return nil
+	case 'Y', 'O':
 		return nil
 	}
 	return corrupt("unknown type 0x%02x", msg[0])
@@ -140,6 +148,9 @@ func (d *decoder) row(kind byte, body []byte) error {
 	wanted, err := d.sink.row(len(body) + 1)
 	if err != nil || !wanted || rel.skip {
 		return err
+	}
+	if d.follow != nil {
+		d.follow.asm.note(rel, 0)
 	}
 	err = d.change(kind, rel, body[4:])
 	if v, ok := err.(*valueError); ok {
@@ -193,7 +204,7 @@ func (d *decoder) change(kind byte, rel *relation, body []byte) error {
 	} else if kind == 'D' {
 		return corrupt("Delete without an old tuple")
 	}
-	if kind != 'I' && old != zset.OldRow && len(rel.table.Key) == 0 {
+	if kind != 'I' && old != zset.OldRow && len(rel.table.Key) == 0 && d.follow == nil {
 		return &valueError{rel.table.identityChanged("it was FULL, and there is no key to find old rows by")}
 	}
 	mid := len(arena)
@@ -342,18 +353,23 @@ func (d *decoder) truncate(body []byte) error {
 	if len(body)-5 != 4*n {
 		return corrupt("Truncate of %d relations in %d bytes", n, len(body)+1)
 	}
-	wanted, err := d.sink.row(len(body) + 1)
-	if err != nil || !wanted {
-		return err
-	}
+	flags := body[4]
 	for body = body[5:]; len(body) > 0; body = body[4:] {
 		oid := binary.BigEndian.Uint32(body)
 		rel := d.relations[oid]
 		if rel == nil {
 			return corrupt("Truncate of relation %d, which was never announced", oid)
 		}
-		if rel.skip {
+		// Each relation counts as a message, so that each is an event with a position.
+		wanted, err := d.sink.row(9)
+		if err != nil {
+			return err
+		}
+		if !wanted || rel.skip {
 			continue
+		}
+		if d.follow != nil {
+			d.follow.asm.note(rel, flags)
 		}
 		c := d.sink.changes(rel.table.ID)
 		arena := c.Begin()

@@ -24,13 +24,14 @@ type Discovered struct {
 
 	tables []*tableState
 	canPub bool
+	events bool // definitions are followed: pins hold the OID only
 }
 
 // Pinned gives cfg with the discovered tables listed and pinned, which is what
 // a source is to be run with for as long as it lives: Table.ID then never
 // changes, and incompatible changes upstream are noticed.
 func (d *Discovered) Pinned(cfg Config) Config {
-	cfg.AllTables, cfg.Schemas, cfg.Tables, cfg.SystemID = false, nil, nil, d.SystemID
+	cfg.AllTables, cfg.Schemas, cfg.TableSpecs, cfg.SystemID = false, nil, nil, d.SystemID
 	for _, t := range d.tables {
 		if t.spec.Pin == nil {
 			t.spec.Pin = &Pin{OID: t.OID, Columns: t.Columns, Key: t.Key}
@@ -38,7 +39,7 @@ func (d *Discovered) Pinned(cfg Config) Config {
 				t.spec.Pin.Attnums = append(t.spec.Pin.Attnums, c.attnum)
 			}
 		}
-		cfg.Tables = append(cfg.Tables, t.spec)
+		cfg.TableSpecs = append(cfg.TableSpecs, t.spec)
 	}
 	return cfg
 }
@@ -63,7 +64,7 @@ func query(ctx context.Context, conn *pgconn.PgConn, sql string) ([][]string, er
 // discover looks the captured tables up. Errors of one table are in its
 // failed; an error returned is of the whole.
 func discover(ctx context.Context, conn *pgconn.PgConn, cfg *Config) (*Discovered, error) {
-	d := &Discovered{}
+	d := &Discovered{events: cfg.events}
 	rows, err := query(ctx, conn, `SELECT current_setting('server_version_num'), current_database(),
 		has_database_privilege(current_database(), 'CREATE'),
 		(SELECT system_identifier FROM pg_control_system())`)
@@ -77,8 +78,8 @@ func discover(ctx context.Context, conn *pgconn.PgConn, cfg *Config) (*Discovere
 			WithHint("PostgreSQL 14 to 18 are.")
 	}
 	if cfg.SystemID != "" && cfg.SystemID != d.SystemID {
-		return nil, pgerr.Newf(pgerr.ObjectNotInPrerequisite, "the source's server has system identifier %s, and the source was created on %s", d.SystemID, cfg.SystemID).
-			WithHint("It is another server, or was initialized anew. Drop the source and create it again.")
+		return nil, &PositionLostError{pgerr.Newf(pgerr.ObjectNotInPrerequisite, "the source's server has system identifier %s, and the source was created on %s", d.SystemID, cfg.SystemID).
+			WithHint("It is another server, or was initialized anew. Drop the source and create it again.")}
 	}
 	if err := d.findTables(ctx, conn, cfg); err != nil {
 		return nil, asPgerr(err, "looking up the source's tables")
@@ -94,7 +95,7 @@ func discover(ctx context.Context, conn *pgconn.PgConn, cfg *Config) (*Discovere
 	}
 	for _, t := range d.tables {
 		if t.failed == nil && t.spec.Pin != nil {
-			t.failed = t.checkPin()
+			t.failed = t.checkPin(d.events)
 		}
 		if t.failed != nil && t.spec.Pin != nil {
 			t.Columns, t.Key, t.OID = t.spec.Pin.Columns, t.spec.Pin.Key, t.spec.Pin.OID
@@ -115,15 +116,15 @@ func literals[T any](list []T, f func(T) string) string {
 	return b.String()
 }
 
-// findTables fills d.tables, in the order of cfg.Tables where they are listed.
+// findTables fills d.tables, in the order of cfg.TableSpecs where they are listed.
 func (d *Discovered) findTables(ctx context.Context, conn *pgconn.PgConn, cfg *Config) error {
 	where := "c.relkind IN ('r', 'p') AND c.relpersistence = 'p' AND NOT c.relispartition AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'"
 	switch {
-	case len(cfg.Tables) > 0:
-		where = "(n.nspname, c.relname) IN (" + literals(cfg.Tables, func(t TableSpec) string {
+	case len(cfg.TableSpecs) > 0:
+		where = "(n.nspname, c.relname) IN (" + literals(cfg.TableSpecs, func(t TableSpec) string {
 			return "(" + quoteLiteral(t.Schema) + ", " + quoteLiteral(t.Name) + ")"
 		}) + ")"
-		for _, t := range cfg.Tables {
+		for _, t := range cfg.TableSpecs {
 			if t.Pin != nil {
 				where += fmt.Sprintf(" OR c.oid = %d", t.Pin.OID)
 			}
@@ -148,7 +149,7 @@ func (d *Discovered) findTables(ctx context.Context, conn *pgconn.PgConn, cfg *C
 	if err != nil {
 		return err
 	}
-	if len(cfg.Tables) == 0 {
+	if len(cfg.TableSpecs) == 0 {
 		for _, r := range rows {
 			d.add(TableSpec{Schema: r[1], Name: r[2]}, r)
 		}
@@ -157,7 +158,7 @@ func (d *Discovered) findTables(ctx context.Context, conn *pgconn.PgConn, cfg *C
 		}
 		return nil
 	}
-	for _, spec := range cfg.Tables {
+	for _, spec := range cfg.TableSpecs {
 		at := -1
 		for i, r := range rows {
 			if spec.Pin != nil && r[0] == strconv.FormatUint(uint64(spec.Pin.OID), 10) {
@@ -275,7 +276,7 @@ func (d *Discovered) findColumns(ctx context.Context, conn *pgconn.PgConn) error
 			}
 			continue
 		}
-		if !listed || t.spec.Pin != nil && !slices.ContainsFunc(t.spec.Pin.Columns, func(c types.Column) bool { return c.Name == r[1] }) {
+		if !listed || t.spec.Pin != nil && !d.events && !slices.ContainsFunc(t.spec.Pin.Columns, func(c types.Column) bool { return c.Name == r[1] }) {
 			continue
 		}
 		if r[10] != "t" {
@@ -340,6 +341,9 @@ func (d *Discovered) findKeys(ctx context.Context, conn *pgconn.PgConn) error {
 		if t.identity == 'd' && r[1] == "t" || t.identity == 'i' && r[2] == "t" {
 			t.setKey(r[3])
 		}
+		if r[1] == "t" {
+			t.primary = strings.Fields(r[3])
+		}
 	}
 	for _, t := range tables {
 		if t.failed == nil && t.identity != 'f' && len(t.Key) == 0 {
@@ -392,11 +396,15 @@ func (t *tableState) verify(ctx context.Context, conn *pgconn.PgConn) error {
 }
 
 // checkPin compares the table with what it was when the source was created.
-func (t *tableState) checkPin() error {
+// With events its columns may become others.
+func (t *tableState) checkPin(events bool) error {
 	pin := t.spec.Pin
 	again := "Drop the source and create it again to capture the table with its new definition."
 	if t.OID != pin.OID {
 		return pgerr.Newf(pgerr.UndefinedTable, "table %s was dropped and created again upstream", t.spec).WithHint("%s", again)
+	}
+	if events {
+		return nil
 	}
 	for i, c := range pin.Columns {
 		at := slices.IndexFunc(t.columns, func(k column) bool { return k.name == c.Name })

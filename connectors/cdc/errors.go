@@ -26,6 +26,48 @@ type lostError struct{ err error }
 func (e *lostError) Error() string { return e.err.Error() }
 func (e *lostError) Unwrap() error { return e.err }
 
+// A PositionLostError says that the server cannot give what follows the
+// position any more: the slot is gone, invalidated or was moved. With
+// SnapshotWhenNeeded it is not seen: a new snapshot is taken.
+type PositionLostError struct{ Err error }
+
+func (e *PositionLostError) Error() string { return e.Err.Error() }
+func (e *PositionLostError) Unwrap() error { return e.Err }
+
+// A TableError says that one table cannot go on; the others do.
+type TableError struct {
+	Schema, Table string
+	Err           error
+}
+
+func (e *TableError) Error() string { return e.Err.Error() }
+func (e *TableError) Unwrap() error { return e.Err }
+
+// A DefiniteError is one that no retry mends: of the configuration, the
+// server's set-up or the data. It holds a *pgerr.Error where the cause has an SQLSTATE.
+type DefiniteError struct{ Err error }
+
+func (e *DefiniteError) Error() string { return e.Err.Error() }
+func (e *DefiniteError) Unwrap() error { return e.Err }
+
+// A TransientError may mend itself: the network, a server that restarts, a
+// slot in use. A running source retries by itself; Start tells.
+type TransientError struct{ Err error }
+
+func (e *TransientError) Error() string { return e.Err.Error() }
+func (e *TransientError) Unwrap() error { return e.Err }
+
+// typed makes one of the two of an error.
+func typed(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case IsTransient(err):
+		return &TransientError{err}
+	}
+	return &DefiniteError{err}
+}
+
 // IsTransient reports whether a later attempt may succeed without anyone's
 // doing: the network, a restarting server, a slot in use by another.
 func IsTransient(err error) bool {

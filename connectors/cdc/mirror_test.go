@@ -35,7 +35,7 @@ func TestMain(m *testing.M) {
 // what it is told on the way.
 type mirror struct {
 	mu        sync.Mutex
-	src       *Source
+	src       *feed
 	tables    []connectors.Table
 	rows      []map[string]int // by table: row to count
 	at        connectors.Position
@@ -266,7 +266,7 @@ func testConfig(srv *pgtest.Server, db string, tables ...string) Config {
 	cfg := Config{ConnectionString: srv.DSN(db), SlotName: "slot_" + db, PublicationName: "pub_" + db,
 		PollInterval: 5 * time.Millisecond, CheckpointInterval: 20 * time.Millisecond}
 	for _, t := range tables {
-		cfg.Tables = append(cfg.Tables, TableSpec{Schema: "public", Name: t})
+		cfg.TableSpecs = append(cfg.TableSpecs, TableSpec{Schema: "public", Name: t})
 	}
 	return cfg
 }
@@ -284,7 +284,7 @@ func start(t testing.TB, srv *pgtest.Server, db string, cfg Config) *capture {
 }
 
 func (c *capture) run(from *connectors.Position) {
-	src, err := NewSource(c.cfg)
+	src, err := newFeed(c.cfg)
 	if err != nil {
 		c.t.Fatal(err)
 	}

@@ -25,7 +25,7 @@ func (d *decoder) relation(body []byte) error {
 		return cut()
 	}
 	oid := binary.BigEndian.Uint32(body)
-	_, body, ok := cString(body[4:])
+	schema, body, ok := cString(body[4:])
 	if !ok {
 		return cut()
 	}
@@ -58,6 +58,9 @@ func (d *decoder) relation(body []byte) error {
 	if t == nil || t.failed != nil {
 		rel.skip = true
 		return nil
+	}
+	if d.follow != nil {
+		return d.follow.relation(rel, schema, name, cols, identity)
 	}
 	if name != t.Name {
 		d.note("captured table was renamed upstream; it is followed by its OID", t, name)

@@ -39,7 +39,7 @@ func TestSchemaChanges(t *testing.T) {
 			server.MustExec(t, db, `CREATE TABLE a (id int PRIMARY KEY, v text NOT NULL, spare int); INSERT INTO a VALUES (1, 'one'), (2, 'two');
 				CREATE TABLE f (id int, v text); ALTER TABLE f REPLICA IDENTITY FULL; CREATE TABLE other (id int PRIMARY KEY)`)
 			cfg := testConfig(server, db, "a", "f", "other")
-			cfg.Tables[0].Columns = []string{"id", "v"}
+			cfg.TableSpecs[0].Columns = []string{"id", "v"}
 			d, err := Validate(context.Background(), cfg)
 			if err != nil {
 				t.Fatal(err)

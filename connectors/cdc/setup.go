@@ -3,6 +3,7 @@ package cdc
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strconv"
 	"strings"
@@ -20,6 +21,10 @@ func Validate(ctx context.Context, cfg Config) (*Discovered, error) {
 	if err := cfg.normalize(); err != nil {
 		return nil, err
 	}
+	return validate(ctx, cfg)
+}
+
+func validate(ctx context.Context, cfg Config) (*Discovered, error) {
 	conn, err := connect(ctx, &cfg, false)
 	if err != nil {
 		return nil, err
@@ -36,12 +41,12 @@ func Validate(ctx context.Context, cfg Config) (*Discovered, error) {
 		if t.failed != nil {
 			return nil, t.failed
 		}
-		if !d.PublicationExists && !t.owned {
+		if !d.PublicationExists && !t.owned && cfg.SnapshotMode != SnapshotInitialOnly {
 			return nil, pgerr.Newf(pgerr.InsufficientPrivilege, "must be owner of table %s to create publication %q for it", t.spec, cfg.PublicationName).
 				WithHint("Let its owner run %s and name that publication in the option publication_name.", createPublication(&cfg, d.tables))
 		}
 	}
-	if !d.PublicationExists && !d.canPub {
+	if !d.PublicationExists && !d.canPub && cfg.SnapshotMode != SnapshotInitialOnly {
 		return nil, pgerr.Newf(pgerr.InsufficientPrivilege, "permission denied to create publication %q in database %q", cfg.PublicationName, d.Database).
 			WithHint("GRANT CREATE ON DATABASE %s to the source's user, or let someone else create the publication and name it in the option publication_name.", quoteIdent(d.Database))
 	}
@@ -80,14 +85,14 @@ func checkServer(ctx context.Context, conn *pgconn.PgConn, cfg *Config) error {
 	case r[2] == "0":
 		return pgerr.Newf(pgerr.ObjectNotInPrerequisite, "the source's server has max_wal_senders = 0").
 			WithHint("Run ALTER SYSTEM SET max_wal_senders = 10 there and restart it.")
-	case exists && cfg.SnapshotMode == SnapshotInitial:
+	case exists && cfg.SnapshotMode == SnapshotInitial && !cfg.events:
 		return pgerr.Newf(pgerr.DuplicateObject, "replication slot %q already exists in the source's server", cfg.SlotName).
 			WithHint("Choose another one with the option slot_name, or, if nobody uses it, run SELECT pg_drop_replication_slot(%s) there.", quoteLiteral(cfg.SlotName))
 	case !exists && used >= slots:
 		return pgerr.Newf(pgerr.ConfigurationLimitExceeded, "all %d replication slots of the source's server are in use", slots).
 			WithHint("Free one, or raise max_replication_slots there and restart it.")
 	}
-	if exists {
+	if exists && (!cfg.events || cfg.SnapshotMode == SnapshotNever) {
 		return checkSlot(ctx, conn, cfg, connectors.Position{LSN: ^connectors.LSN(0)})
 	}
 	return nil
@@ -114,13 +119,13 @@ func checkSlot(ctx context.Context, conn *pgconn.PgConn, cfg *Config, start conn
 		if r[5] != "" {
 			reason = r[5]
 		}
-		return pgerr.Newf(pgerr.ObjectNotInPrerequisite, "replication slot %q was invalidated by the source's server (%s): changes since the last position are lost", cfg.SlotName, reason).
-			WithHint("Drop the source and create it again; it then starts with a new snapshot.")
+		return &PositionLostError{pgerr.Newf(pgerr.ObjectNotInPrerequisite, "replication slot %q was invalidated by the source's server (%s): changes since the last position are lost", cfg.SlotName, reason).
+			WithHint("Drop the source and create it again; it then starts with a new snapshot.")}
 	}
 	confirmed, err := pglogrepl.ParseLSN(r[4])
 	if err == nil && connectors.LSN(confirmed) > start.LSN {
-		return pgerr.Newf(pgerr.ObjectNotInPrerequisite, "replication slot %q has been moved to %s, past the last position %s: the changes between are lost", cfg.SlotName, r[4], start.LSN).
-			WithHint("Drop the source and create it again; it then starts with a new snapshot.")
+		return &PositionLostError{pgerr.Newf(pgerr.ObjectNotInPrerequisite, "replication slot %q has been moved to %s, past the last position %s: the changes between are lost", cfg.SlotName, r[4], start.LSN).
+			WithHint("Drop the source and create it again; it then starts with a new snapshot.")}
 	}
 	return nil
 }
@@ -221,12 +226,20 @@ func (t *tableState) from() string {
 // and, by the mode, the snapshot. It gives the position to stream from.
 func (r *run) first(ctx context.Context, conn *pgconn.PgConn, found *Discovered) (connectors.Position, error) {
 	var at connectors.Position
-	if err := r.ensurePublication(ctx, conn, found); err != nil {
+	temporary, name := r.cfg.TemporarySlot, r.cfg.SlotName
+	if r.cfg.SnapshotMode == SnapshotInitialOnly {
+		// A slot of its own, for as long as the snapshot is read; nothing is streamed.
+		temporary, name = true, fmt.Sprintf("%.40s_%016x", name, rand.Uint64())
+	} else if err := r.ensurePublication(ctx, conn, found); err != nil {
 		return at, err
 	}
-	slot, err := query(ctx, conn, "SELECT active, confirmed_flush_lsn FROM pg_replication_slots WHERE slot_name = "+quoteLiteral(r.cfg.SlotName))
+	slot, err := query(ctx, conn, "SELECT active, confirmed_flush_lsn, plugin FROM pg_replication_slots WHERE slot_name = "+quoteLiteral(name))
 	if err != nil {
 		return at, asPgerr(err, "looking up the replication slot")
+	}
+	if len(slot) > 0 && slot[0][2] != "pgoutput" {
+		return at, pgerr.Newf(pgerr.DuplicateObject, "replication slot %q exists and is of plugin %s", name, slot[0][2]).
+			WithHint("Choose another one with the option slot_name.")
 	}
 	if len(slot) > 0 && r.cfg.SnapshotMode == SnapshotNever {
 		if err := checkSlot(ctx, conn, &r.cfg, connectors.Position{LSN: ^connectors.LSN(0)}); err != nil {
@@ -251,19 +264,26 @@ func (r *run) first(ctx context.Context, conn *pgconn.PgConn, found *Discovered)
 	if err != nil {
 		return at, err
 	}
-	defer repl.Close(context.WithoutCancel(ctx))
+	defer func() {
+		if repl != r.held {
+			repl.Close(context.WithoutCancel(ctx))
+		}
+	}()
 	action := "EXPORT_SNAPSHOT"
 	if r.cfg.SnapshotMode == SnapshotNever {
 		action = "NOEXPORT_SNAPSHOT"
 	}
-	made, err := pglogrepl.CreateReplicationSlot(ctx, repl, r.cfg.SlotName, "pgoutput",
-		pglogrepl.CreateReplicationSlotOptions{Mode: pglogrepl.LogicalReplication, SnapshotAction: action})
+	made, err := pglogrepl.CreateReplicationSlot(ctx, repl, name, "pgoutput",
+		pglogrepl.CreateReplicationSlotOptions{Mode: pglogrepl.LogicalReplication, SnapshotAction: action, Temporary: temporary})
 	if err != nil {
 		return at, asPgerr(err, "creating the replication slot")
 	}
 	lsn, err := pglogrepl.ParseLSN(made.ConsistentPoint)
 	if err != nil {
 		return at, asPgerr(err, "creating the replication slot")
+	}
+	if r.cfg.TemporarySlot {
+		r.held = repl
 	}
 	if r.cfg.SnapshotMode == SnapshotNever {
 		return r.emptySnapshot(ctx, connectors.LSN(lsn))

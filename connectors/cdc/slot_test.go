@@ -99,7 +99,7 @@ func TestSnapshotInterrupted(t *testing.T) {
 	server.MustExec(t, db, "CREATE TABLE a (id int PRIMARY KEY, v text); INSERT INTO a SELECT i, repeat('x', 500) FROM generate_series(1, 20000) i")
 	c := &capture{mirror: &mirror{}, t: t, srv: server, db: db, cfg: testConfig(server, db, "a")}
 	stop := errors.New("killed")
-	src, err := NewSource(c.cfg)
+	src, err := newFeed(c.cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -116,7 +116,7 @@ func TestSnapshotInterrupted(t *testing.T) {
 		t.Fatal(err)
 	}
 	cut := 0
-	src, err = NewSource(c.cfg)
+	src, err = newFeed(c.cfg)
 	if err != nil {
 		t.Fatal(err)
 	}

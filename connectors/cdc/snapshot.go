@@ -24,6 +24,9 @@ const (
 func (r *run) snapshot(ctx context.Context, name string, lsn connectors.LSN) (connectors.Position, error) {
 	at := connectors.Position{LSN: lsn}
 	r.sink.Status("snapshot", nil)
+	if h, ok := r.sink.(*handover); ok {
+		h.snapshotAt = lsn
+	}
 	if err := r.sink.SnapshotBegin(ctx); err != nil {
 		return at, &sinkError{err}
 	}
@@ -68,7 +71,7 @@ func (r *run) snapshotWorker(ctx context.Context, name string, queue <-chan *tab
 		c := copier{t: t, emit: func(b *zset.Batch) error {
 			deliver.Lock()
 			defer deliver.Unlock()
-			r.m.snapshotRows.Add(uint64(b.Len()))
+			r.m.snapshotRecords.Add(uint64(b.Len()))
 			if err := r.sink.SnapshotChunk(ctx, connectors.SnapshotChunk{Table: t.ID, Rows: b}); err != nil {
 				return &sinkError{err}
 			}

@@ -2,9 +2,8 @@ package cdc
 
 import (
 	"context"
-	"errors"
-	"log/slog"
-	"math/rand/v2"
+	"io"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -12,217 +11,374 @@ import (
 	"github.com/helios-sql/helios-sql/sql/pgerr"
 )
 
-// A Source captures tables of one PostgreSQL database through one slot.
+// A Source captures tables of a PostgreSQL database for a program: it hands
+// out events one by one and knows its position after each.
+//
+// NewSource, perhaps Restore, Start, then Events, Transactions or Recv from
+// one goroutine at a time, Confirm when what was handed out is durable, Close.
 type Source struct {
-	cfg       Config
-	m         counters
-	confirmed atomic.Uint64
-	log       *slog.Logger
+	feed *feed
+	hand *handover
+
+	mu           sync.Mutex // guards what follows
+	started      bool
+	restored     *Checkpoint
+	pos          mark
+	tables       []*Table // as of pos
+	systemID     string
+	snapshotLSN  connectors.LSN
+	snapshotSeq  uint64   // rows of the snapshot handed out
+	snapshotRows []uint64 // by table
+
+	// The receiving goroutine's own.
+	receiving atomic.Bool
+	cur       walk
+	arena     rowArena
+	resumed   connectors.LSN // the transaction that the source was restored within
+	pushed    *Event         // taken, and to be given again
+
+	cancel context.CancelFunc
+	ended  chan struct{} // closed when the feed has ended
+	err    error         // why, once ended is closed
+
+	m struct {
+		processed, created, updated, deleted atomic.Uint64
+		commit                               atomic.Int64 // µs since 1970 of the last event's commit
+		at                                   atomic.Uint64
+	}
 }
 
-// counters are what Metrics shows; written per transaction at most.
-type counters struct {
-	transactions, changes, bytes   atomic.Uint64
-	snapshotRows, snapshotTables   atomic.Uint64
-	reconnects, tableErrors        atomic.Uint64
-	received, delivered, serverEnd atomic.Uint64
-	arrivalAge                     atomic.Int64 // µs
-	inSink                         atomic.Bool  // a delivery is under way
-}
+const defaultHeartbeatEvents = 10 * time.Second
 
-// Metrics are a source's counters since the process started.
-type Metrics struct {
-	Transactions   uint64 // delivered whole
-	Changes        uint64 // delivered rows and truncates
-	Bytes          uint64 // of delivered packed rows
-	SnapshotRows   uint64
-	SnapshotTables uint64 // copied to their end
-	Reconnects     uint64
-	TableErrors    uint64
-	ReceivedLSN    connectors.LSN // last seen in the stream
-	DeliveredLSN   connectors.LSN
-	ConfirmedLSN   connectors.LSN
-	ServerLSN      connectors.LSN // the server's end of log as it last said
-	LagBytes       int64
-	LagAge         time.Duration
-}
-
-// NewSource makes a source. It opens no connection: Run does.
+// NewSource makes a source and checks the configuration. It opens no
+// connection. SlotName may be left out with TemporarySlot and SnapshotInitialOnly.
 func NewSource(cfg Config) (*Source, error) {
-	if err := cfg.normalize(); err != nil {
-		return nil, err
+	if cfg.SlotName == "" && (cfg.TemporarySlot || cfg.SnapshotMode == SnapshotInitialOnly) {
+		cfg.SlotName = "helios_cdc"
 	}
-	if _, err := parseConnString(cfg.ConnectionString); err != nil {
-		return nil, err
+	if cfg.MaxStepRows == 0 && cfg.BufferSize > 0 {
+		cfg.MaxStepRows = max(1, cfg.BufferSize/2)
 	}
-	return &Source{cfg: cfg, log: slog.With("source_slot", cfg.SlotName)}, nil
+	if cfg.MaxStepRows == 0 {
+		cfg.MaxStepRows = 10_000
+	}
+	if cfg.MaxStepBytes == 0 {
+		cfg.MaxStepBytes = retainBuffer
+	}
+	cfg.events = true
+	f, err := newFeed(cfg)
+	if err != nil {
+		return nil, &DefiniteError{err}
+	}
+	return &Source{feed: f, ended: make(chan struct{})}, nil
 }
 
-// Confirm says that everything up to p is durable at the consumer: the server
-// may forget it.
-func (s *Source) Confirm(p connectors.Position) {
-	for {
-		old := s.confirmed.Load()
-		if uint64(p.LSN) <= old || s.confirmed.CompareAndSwap(old, uint64(p.LSN)) {
-			return
-		}
+// Start checks the server and starts to capture, until ctx ends, Close, or an
+// error that no retry mends. It returns once the snapshot or the stream has
+// begun. An error is a *DefiniteError or, when the server cannot be reached
+// for now, a *TransientError; the source can be started again after it.
+func (s *Source) Start(ctx context.Context) error {
+	s.mu.Lock()
+	if s.started {
+		s.mu.Unlock()
+		return &DefiniteError{pgerr.Newf(pgerr.ObjectNotInPrerequisite, "the source was started already")}
 	}
-}
-
-// Lag gives how many bytes of the server's log are known and not delivered,
-// and how old the last delivered commit was when it arrived.
-func (s *Source) Lag() (bytes int64, age time.Duration) {
-	end, at := s.m.serverEnd.Load(), s.m.delivered.Load()
-	if end > at {
-		bytes = int64(end - at)
-	}
-	return bytes, time.Duration(s.m.arrivalAge.Load()) * time.Microsecond
-}
-
-// Metrics gives the counters. Safe for concurrent use.
-func (s *Source) Metrics() Metrics {
-	bytes, age := s.Lag()
-	return Metrics{
-		Transactions: s.m.transactions.Load(), Changes: s.m.changes.Load(), Bytes: s.m.bytes.Load(),
-		SnapshotRows: s.m.snapshotRows.Load(), SnapshotTables: s.m.snapshotTables.Load(),
-		Reconnects: s.m.reconnects.Load(), TableErrors: s.m.tableErrors.Load(),
-		ReceivedLSN:  connectors.LSN(s.m.received.Load()),
-		DeliveredLSN: connectors.LSN(s.m.delivered.Load()),
-		ConfirmedLSN: connectors.LSN(s.confirmed.Load()),
-		ServerLSN:    connectors.LSN(s.m.serverEnd.Load()),
-		LagBytes:     bytes, LagAge: age,
-	}
-}
-
-// A run is one call of Run: what lives through reconnections.
-type run struct {
-	*Source
-	cfg    Config // with the tables pinned, once they are known
-	sink   connectors.Sink
-	tables []*tableState
-	asm    *assembler
-	told   bool // the sink knows the tables
-}
-
-// The bounds of the wait between two attempts.
-const (
-	backoffMin = 100 * time.Millisecond
-	backoffMax = 15 * time.Second
-)
-
-// Run delivers changes to the sink, from start on, until ctx ends or an error
-// that no retry mends.
-func (s *Source) Run(ctx context.Context, start *connectors.Position, sink connectors.Sink) error {
-	r := &run{Source: s, cfg: s.cfg, sink: sink}
-	if start != nil {
-		s.Confirm(*start)
-		s.m.delivered.Store(uint64(start.LSN))
-	}
-	backoff := backoffMin
-	for {
-		before := s.m.received.Load()
-		err := r.attempt(ctx, start)
+	s.started = true
+	s.mu.Unlock()
+	if err := s.start(ctx); err != nil {
+		s.mu.Lock()
+		s.started = false
+		s.mu.Unlock()
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		var se *sinkError
-		if errors.As(err, &se) {
-			return se.err
-		}
-		if !IsTransient(err) {
-			sink.Status("failed", err)
-			return err
-		}
-		if r.asm != nil {
-			r.asm.reset()
-			at := r.asm.at
-			start = &at
-		}
-		if s.m.received.Load() != before {
-			backoff = backoffMin
-		}
-		s.m.reconnects.Add(1)
-		sink.Status("retrying", err)
-		wait := backoff/2 + rand.N(backoff)
-		s.log.Warn("source connection lost", "error", err, "retry_in", wait)
-		select {
-		case <-time.After(wait):
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
-		backoff = min(2*backoff, backoffMax)
-	}
-}
-
-// attempt is one session: up to the first error. start is nil until a
-// snapshot is in.
-func (r *run) attempt(ctx context.Context, start *connectors.Position) error {
-	conn, err := connect(ctx, &r.cfg, false)
-	if err != nil {
-		return err
-	}
-	defer conn.Close(context.WithoutCancel(ctx))
-	found, err := discover(ctx, conn, &r.cfg)
-	if err != nil {
-		return err
-	}
-	if err := r.announce(ctx, found, start != nil); err != nil {
-		return err
-	}
-	if start == nil {
-		at, err := r.first(ctx, conn, found)
-		if err != nil {
-			return err
-		}
-		start = &at
-		r.Confirm(at)
-		r.m.delivered.Store(uint64(at.LSN))
-	} else if err := checkSlot(ctx, conn, &r.cfg, *start); err != nil {
-		return err
-	}
-	if r.asm == nil {
-		r.asm = newAssembler(ctx, r.sink, &r.cfg, len(r.tables), *start, &r.m)
-	}
-	conn.Close(ctx)
-	return r.stream(ctx)
-}
-
-// announce tells the sink of the tables. A table that cannot go on stops the
-// source when it is new, and only itself afterwards.
-func (r *run) announce(ctx context.Context, found *Discovered, resumed bool) error {
-	failedBefore := map[int]error{}
-	for _, t := range r.tables {
-		if t.failed != nil {
-			failedBefore[t.ID] = t.failed
-		}
-	}
-	r.tables = found.tables
-	r.cfg = found.Pinned(r.cfg)
-	list := make([]connectors.Table, len(found.tables))
-	for i, t := range found.tables {
-		if t.failed != nil && !resumed {
-			return t.failed
-		}
-		list[i] = t.Table
-	}
-	if !r.told {
-		if err := r.sink.Tables(ctx, list); err != nil {
-			return &sinkError{err}
-		}
-		r.told = true
-	}
-	for _, t := range found.tables {
-		if err := failedBefore[t.ID]; err != nil {
-			t.failed = err
-		} else if t.failed != nil {
-			r.m.tableErrors.Add(1)
-			r.sink.TableError(t.ID, t.failed)
-		}
+		return typed(err)
 	}
 	return nil
 }
 
-func errSlotGone(cfg *Config) error {
-	return pgerr.Newf(pgerr.UndefinedObject, "replication slot %q does not exist: changes since the last position are lost", cfg.SlotName).
-		WithHint("Drop the source and create it again; it then starts with a new snapshot.")
+func (s *Source) start(ctx context.Context) error {
+	cfg := s.feed.cfg
+	var from *connectors.Position
+	if s.restored != nil {
+		p := s.restored.Position()
+		from, s.resumed = &p, p.StepLSN
+		if cfg.SnapshotMode == SnapshotInitialOnly {
+			s.cancel = func() {}
+			close(s.ended)
+			return nil
+		}
+	} else if _, err := validate(ctx, cfg); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	ended := make(chan struct{})
+	every := cfg.HeartbeatInterval
+	if every == 0 {
+		every = defaultHeartbeatEvents
+	}
+	h := &handover{queue: make(chan item, 256), chunks: make(chan struct{}, 3), ended: ctx.Done(), started: make(chan error, 1), every: every}
+	var runErr error
+	go func() {
+		defer close(ended)
+		runErr = s.feed.Run(ctx, from, h)
+		h.Status("failed", runErr)
+		if runErr == nil {
+			h.Status("streaming", nil)
+		}
+	}()
+	if err := <-h.started; err != nil {
+		cancel()
+		<-ended
+		return err
+	}
+	s.hand, s.cancel = h, cancel
+	go func() {
+		<-ended
+		s.err = typed(runErr)
+		if ctx.Err() != nil {
+			s.err = context.Cause(ctx)
+		}
+		close(s.ended)
+	}()
+	return nil
+}
+
+// Close stops capturing and waits for it. The slot stays, unless it is
+// temporary: DropSlot frees it.
+func (s *Source) Close() error {
+	s.mu.Lock()
+	started := s.started
+	s.mu.Unlock()
+	if !started || s.cancel == nil {
+		return nil
+	}
+	s.cancel()
+	<-s.ended
+	return nil
+}
+
+// take gives the next item.
+func (s *Source) take(ctx context.Context) (item, error) {
+	if s.hand == nil {
+		if s.cancel != nil {
+			return item{}, io.EOF
+		}
+		return item{}, &DefiniteError{pgerr.Newf(pgerr.ObjectNotInPrerequisite, "the source was not started")}
+	}
+	if ctx.Err() != nil {
+		return item{}, context.Cause(ctx)
+	}
+	select {
+	case it := <-s.hand.queue:
+		return it, nil
+	default:
+	}
+	select {
+	case it := <-s.hand.queue:
+		return it, nil
+	case <-ctx.Done():
+		return item{}, context.Cause(ctx)
+	case <-s.ended:
+	}
+	select {
+	case it := <-s.hand.queue:
+		return it, nil
+	default:
+	}
+	if s.err == nil {
+		return item{}, io.EOF
+	}
+	return item{}, s.err
+}
+
+// pull gives the next event, Begin and Commit among them. It does not move the
+// position: accept does.
+func (s *Source) pull(ctx context.Context) (*Event, error) {
+	if e := s.pushed; e != nil {
+		s.pushed = nil
+		return e, nil
+	}
+	for {
+		if s.cur.active {
+			if e := s.advance(); e != nil {
+				return e, nil
+			}
+			continue
+		}
+		it, err := s.take(ctx)
+		if err != nil {
+			return nil, err
+		}
+		switch it.kind {
+		case itemTxn, itemChunk:
+			s.cur = walk{item: it, active: true}
+		case itemTableError:
+			t := s.tables[it.table]
+			return nil, &TableError{t.Schema, t.Name, typed(it.err)}
+		case itemProgress:
+			e := s.arena.event()
+			*e = Event{Type: Heartbeat, LSN: it.at.LSN, CommitLSN: it.at.LSN, CommitTime: it.received, mark: mark{at: it.at}}
+			return e, nil
+		default:
+			s.control(it)
+		}
+	}
+}
+
+// control takes what is no event.
+func (s *Source) control(it item) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch it.kind {
+	case itemTables:
+		s.tables, s.systemID = it.tables, it.systemID
+	case itemSnapshotBegin:
+		s.snapshotSeq, s.snapshotRows = 0, make([]uint64, len(s.tables))
+		s.pos, s.snapshotLSN = mark{snapshot: true}, it.at.LSN
+	case itemSnapshotEnd:
+		s.pos = mark{at: it.at}
+		s.m.at.Store(uint64(it.at.LSN))
+	}
+}
+
+// advance gives the next event of the current item, nil at its end.
+func (s *Source) advance() *Event {
+	c := &s.cur
+	if c.kind == itemChunk {
+		return s.row()
+	}
+	b := c.txn
+	if !c.begun {
+		c.begun = true
+		if b.first && !b.alone && b.final != s.resumed {
+			e := s.txnEvent(Begin, b)
+			e.LSN = b.final
+			e.mark = mark{at: connectors.Position{LSN: s.whole(), StepLSN: b.final}}
+			return e
+		}
+	}
+	for c.next < len(b.entries) {
+		n := &b.entries[c.next]
+		c.next++
+		if e := s.entry(b, n); e != nil {
+			return e
+		}
+	}
+	c.active = false
+	at, last := b.Position, b.Last && !b.alone
+	var e *Event
+	if last {
+		e = s.txnEvent(Commit, b)
+		e.LSN, e.mark = b.final, mark{at: at}
+	}
+	b.Release()
+	return e
+}
+
+// whole is the position of the last whole transaction.
+func (s *Source) whole() connectors.LSN { return s.pos.at.LSN }
+
+func (s *Source) txnEvent(t EventType, b *txnBuf) *Event {
+	e := s.arena.event()
+	*e = Event{Type: t, CommitLSN: b.final, XID: b.XID, CommitTime: b.CommitTime}
+	return e
+}
+
+// entry makes an event of a journal's entry; nil if its table has failed since.
+func (s *Source) entry(b *txnBuf, n *entry) *Event {
+	e := s.txnEvent(LogMessage, b)
+	e.LSN, e.Seq, e.Table = n.lsn, n.seq, n.table
+	e.mark = mark{at: connectors.Position{LSN: s.whole(), Step: n.seq, StepLSN: b.final}}
+	if b.alone || s.cur.next == len(b.entries) && b.Last && !s.feed.cfg.TransactionEvents {
+		e.mark = mark{at: b.Position}
+	}
+	switch n.kind {
+	case entrySchema:
+		e.Type, e.OldTable, e.tableID = SchemaChange, n.old, int(n.slot)
+		e.mark.at.Step--
+	case entryMessage:
+		m := b.messages[n.index]
+		e.Message = &m
+	default:
+		tc := b.Changes[n.slot]
+		if int(n.index) >= tc.Changes.Len() {
+			return nil
+		}
+		op, old := tc.Changes.Op(int(n.index))
+		e.Type, e.old, e.tableID = eventOf[op], old, tc.Table
+		e.before, e.after = s.arena.copy(tc.Changes.Old(int(n.index))), s.arena.copy(tc.Changes.New(int(n.index)))
+		e.Cascade, e.RestartIdentity = n.flags&1 != 0, n.flags&2 != 0
+	}
+	return e
+}
+
+// row makes an event of a row of the snapshot.
+func (s *Source) row() *Event {
+	c := &s.cur
+	rows := c.chunk.Rows
+	if c.next == rows.Len() {
+		c.active = false
+		<-s.hand.chunks
+		return nil
+	}
+	e := s.arena.event()
+	*e = Event{Type: Read, Snapshot: SnapshotRow, Table: s.tables[c.chunk.Table], CommitTime: c.received,
+		LSN: s.snapshotLSN, CommitLSN: s.snapshotLSN, Seq: s.snapshotSeq + 1, after: s.arena.copy(rows.Row(c.next)), tableID: c.chunk.Table, mark: mark{snapshot: true}}
+	c.next++
+	if e.Seq == 1 {
+		e.Snapshot |= SnapshotFirst
+	}
+	if c.last && c.next == rows.Len() {
+		e.Snapshot |= SnapshotLast
+		e.mark = mark{at: connectors.Position{LSN: s.snapshotLSN}}
+	}
+	return e
+}
+
+// accept moves the position behind an event that is handed out.
+func (s *Source) accept(e *Event) {
+	s.mu.Lock()
+	s.pos = e.mark
+	switch e.Type {
+	case SchemaChange:
+		s.tables[e.tableID] = e.Table
+	case Read:
+		s.snapshotSeq++
+		s.snapshotRows[e.tableID]++
+	}
+	s.mu.Unlock()
+	switch e.Type {
+	case Create:
+		s.m.created.Add(1)
+	case Update:
+		s.m.updated.Add(1)
+	case Delete:
+		s.m.deleted.Add(1)
+	case Begin, Commit:
+		if !s.feed.cfg.TransactionEvents {
+			return
+		}
+	}
+	s.m.processed.Add(1)
+	s.m.commit.Store(e.CommitTime.UnixMicro())
+	s.m.at.Store(uint64(e.mark.at.LSN))
+}
+
+// Metrics gives the counters. Safe for concurrent use.
+func (s *Source) Metrics() Metrics {
+	m := s.feed.Metrics()
+	m.EventsProcessed, m.EventsCreated = s.m.processed.Load(), s.m.created.Load()
+	m.EventsUpdated, m.EventsDeleted = s.m.updated.Load(), s.m.deleted.Load()
+	at := connectors.LSN(s.m.at.Load())
+	if at < m.DeliveredLSN { // some of it still waits for the program
+		if m.LagBytes = int64(max(m.ServerLSN, m.DeliveredLSN)) - int64(at); at == 0 {
+			m.LagBytes = 0
+		}
+		if t := s.m.commit.Load(); t > 0 {
+			m.LagMs = max(0, time.Now().UnixMilli()-t/1000)
+		}
+	}
+	m.DeliveredLSN = at
+	return m
 }

@@ -29,9 +29,11 @@ type stream struct {
 }
 
 func (r *run) stream(ctx context.Context) error {
-	conn, err := connect(ctx, &r.cfg, true)
-	if err != nil {
-		return err
+	conn, err := r.held, error(nil)
+	if r.held = nil; conn == nil {
+		if conn, err = connect(ctx, &r.cfg, true); err != nil {
+			return err
+		}
 	}
 	timeout, err := query(ctx, conn, "SHOW wal_sender_timeout")
 	if err != nil {
@@ -65,16 +67,32 @@ func (r *run) stream(ctx context.Context) error {
 			side.Close(context.WithoutCancel(ctx))
 		}
 	}()
-	s.dec.verify = func(t *tableState) error {
+	aside := func(f func(*pgconn.PgConn) error) (err error) {
 		if side == nil {
 			if side, err = connect(ctx, &r.cfg, false); err != nil {
+				side = nil
 				return &lostError{err}
 			}
 		}
-		return t.verify(ctx, side)
+		return f(side)
 	}
-	sql := fmt.Sprintf("START_REPLICATION SLOT %s LOGICAL %s (proto_version '1', publication_names %s)",
-		r.cfg.SlotName, r.asm.at.LSN, quoteLiteral(quoteIdent(r.cfg.PublicationName)))
+	s.dec.verify = func(t *tableState) error {
+		return aside(func(conn *pgconn.PgConn) error { return t.verify(ctx, conn) })
+	}
+	messages := ""
+	if r.cfg.events {
+		messages = ", messages 'true'"
+		s.dec.follow = &follower{asm: r.asm, known: map[upstreamType]carriedType{}}
+		s.dec.follow.resolve = func(t upstreamType) (c carriedType, err error) {
+			err = aside(func(conn *pgconn.PgConn) error {
+				c, err = resolveType(ctx, conn, t)
+				return err
+			})
+			return c, err
+		}
+	}
+	sql := fmt.Sprintf("START_REPLICATION SLOT %s LOGICAL %s (proto_version '1', publication_names %s%s)",
+		r.cfg.SlotName, r.asm.at.LSN, quoteLiteral(quoteIdent(r.cfg.PublicationName)), messages)
 	if err := f.startCopy(sql, 'W'); err != nil {
 		return asPgerr(err, "starting replication")
 	}
@@ -143,6 +161,7 @@ func (s *stream) copyData(body []byte) error {
 		}
 		lsn := binary.BigEndian.Uint64(body[1:])
 		s.lsn = max(s.lsn, lsn)
+		s.asm.lsn = connectors.LSN(lsn)
 		if err := s.dec.decode(body[25:]); err != nil {
 			var se *sinkError
 			if errors.As(err, &se) || errors.Is(err, context.Canceled) {

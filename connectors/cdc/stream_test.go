@@ -197,7 +197,7 @@ func TestConnectionLost(t *testing.T) {
 		}
 	}
 	c.same()
-	if m := c.src.Metrics(); m.Reconnects == 0 || m.Transactions == 0 || m.SnapshotRows == 0 {
+	if m := c.src.Metrics(); m.Reconnects == 0 || m.Transactions == 0 || m.SnapshotRecords == 0 {
 		t.Fatalf("metrics %+v", m)
 	}
 }

@@ -40,36 +40,36 @@ func TestValidate(t *testing.T) {
 		code   pgerr.Code
 		text   string
 	}{
-		{"missing table", func(c *Config) { c.Tables[0].Name = "nosuch" }, pgerr.UndefinedTable, `relation "public"."nosuch" does not exist`},
-		{"missing schema", func(c *Config) { c.Tables, c.Schemas = nil, []string{"nosuch"} }, pgerr.InvalidSchemaName, "nosuch"},
-		{"missing column", func(c *Config) { c.Tables[0].Columns = []string{"a", "zz"} }, pgerr.UndefinedColumn, `"zz"`},
-		{"column twice", func(c *Config) { c.Tables[0].Columns = []string{"a", "a"} }, pgerr.DuplicateColumn, `"a"`},
-		{"key column left out", func(c *Config) { c.Tables[0].Columns = []string{"b"} }, pgerr.ObjectNotInPrerequisite, "replica identity"},
-		{"generated column", func(c *Config) { c.Tables[0].Columns = []string{"a", "g"} }, pgerr.FeatureNotSupported, "generated"},
-		{"no primary key", func(c *Config) { c.Tables[0].Name = "nopk" }, pgerr.ObjectNotInPrerequisite, "no primary key"},
-		{"deferrable primary key", func(c *Config) { c.Tables[0].Name = "deferred" }, pgerr.ObjectNotInPrerequisite, "no primary key"},
-		{"identity nothing", func(c *Config) { c.Tables[0].Name = "nothing" }, pgerr.ObjectNotInPrerequisite, "NOTHING"},
-		{"unlogged", func(c *Config) { c.Tables[0].Name = "unlogged" }, pgerr.WrongObjectType, "unlogged"},
-		{"view", func(c *Config) { c.Tables[0].Name = "v" }, pgerr.WrongObjectType, "a view"},
-		{"materialized view", func(c *Config) { c.Tables[0].Name = "mv" }, pgerr.WrongObjectType, "a materialized view"},
-		{"sequence", func(c *Config) { c.Tables[0].Name = "seq" }, pgerr.WrongObjectType, "a sequence"},
-		{"foreign table", func(c *Config) { c.Tables[0].Name = "ft" }, pgerr.WrongObjectType, "a foreign table"},
-		{"mixed partitions", func(c *Config) { c.Tables[0].Name = "mixed" }, pgerr.ObjectNotInPrerequisite, "partitions"},
+		{"missing table", func(c *Config) { c.TableSpecs[0].Name = "nosuch" }, pgerr.UndefinedTable, `relation "public"."nosuch" does not exist`},
+		{"missing schema", func(c *Config) { c.TableSpecs, c.Schemas = nil, []string{"nosuch"} }, pgerr.InvalidSchemaName, "nosuch"},
+		{"missing column", func(c *Config) { c.TableSpecs[0].Columns = []string{"a", "zz"} }, pgerr.UndefinedColumn, `"zz"`},
+		{"column twice", func(c *Config) { c.TableSpecs[0].Columns = []string{"a", "a"} }, pgerr.DuplicateColumn, `"a"`},
+		{"key column left out", func(c *Config) { c.TableSpecs[0].Columns = []string{"b"} }, pgerr.ObjectNotInPrerequisite, "replica identity"},
+		{"generated column", func(c *Config) { c.TableSpecs[0].Columns = []string{"a", "g"} }, pgerr.FeatureNotSupported, "generated"},
+		{"no primary key", func(c *Config) { c.TableSpecs[0].Name = "nopk" }, pgerr.ObjectNotInPrerequisite, "no primary key"},
+		{"deferrable primary key", func(c *Config) { c.TableSpecs[0].Name = "deferred" }, pgerr.ObjectNotInPrerequisite, "no primary key"},
+		{"identity nothing", func(c *Config) { c.TableSpecs[0].Name = "nothing" }, pgerr.ObjectNotInPrerequisite, "NOTHING"},
+		{"unlogged", func(c *Config) { c.TableSpecs[0].Name = "unlogged" }, pgerr.WrongObjectType, "unlogged"},
+		{"view", func(c *Config) { c.TableSpecs[0].Name = "v" }, pgerr.WrongObjectType, "a view"},
+		{"materialized view", func(c *Config) { c.TableSpecs[0].Name = "mv" }, pgerr.WrongObjectType, "a materialized view"},
+		{"sequence", func(c *Config) { c.TableSpecs[0].Name = "seq" }, pgerr.WrongObjectType, "a sequence"},
+		{"foreign table", func(c *Config) { c.TableSpecs[0].Name = "ft" }, pgerr.WrongObjectType, "a foreign table"},
+		{"mixed partitions", func(c *Config) { c.TableSpecs[0].Name = "mixed" }, pgerr.ObjectNotInPrerequisite, "partitions"},
 		{"no replication", func(c *Config) { c.ConnectionString = server.DSNAs("plain", db) }, pgerr.InsufficientPrivilege, "REPLICATION"},
-		{"no select", func(c *Config) { c.ConnectionString, c.Tables[0].Name = server.DSNAs("reader", db), "secret" }, pgerr.InsufficientPrivilege, `table "public"."secret"`},
+		{"no select", func(c *Config) { c.ConnectionString, c.TableSpecs[0].Name = server.DSNAs("reader", db), "secret" }, pgerr.InsufficientPrivilege, `table "public"."secret"`},
 		{"no usage", func(c *Config) {
-			c.ConnectionString, c.Tables[0] = server.DSNAs("reader", db), TableSpec{Schema: "hidden", Name: "t"}
+			c.ConnectionString, c.TableSpecs[0] = server.DSNAs("reader", db), TableSpec{Schema: "hidden", Name: "t"}
 		}, pgerr.InsufficientPrivilege, `schema "hidden"`},
-		{"row-level security", func(c *Config) { c.ConnectionString, c.Tables[0].Name = server.DSNAs("reader", db), "rls" }, pgerr.InsufficientPrivilege, "row-level security"},
+		{"row-level security", func(c *Config) { c.ConnectionString, c.TableSpecs[0].Name = server.DSNAs("reader", db), "rls" }, pgerr.InsufficientPrivilege, "row-level security"},
 		{"not owner", func(c *Config) { c.ConnectionString = server.DSNAs("reader", db) }, pgerr.InsufficientPrivilege, "must be owner"},
-		{"may not create publication", func(c *Config) { c.ConnectionString, c.Tables[0].Name = server.DSNAs("owner_", db), "owned" }, pgerr.InsufficientPrivilege, "permission denied to create publication"},
+		{"may not create publication", func(c *Config) { c.ConnectionString, c.TableSpecs[0].Name = server.DSNAs("owner_", db), "owned" }, pgerr.InsufficientPrivilege, "permission denied to create publication"},
 		{"not published", func(c *Config) {
 			c.PublicationName = "partial"
-			c.Tables = append(c.Tables, TableSpec{Name: "parted"}, TableSpec{Name: "owned"})
+			c.TableSpecs = append(c.TableSpecs, TableSpec{Name: "parted"}, TableSpec{Name: "owned"})
 		}, pgerr.ObjectNotInPrerequisite, `"public"."parted", "public"."owned"`},
 		{"only inserts", func(c *Config) { c.PublicationName = "inserts" }, pgerr.ObjectNotInPrerequisite, "does not publish updates"},
-		{"leaves published", func(c *Config) { c.PublicationName, c.Tables[0].Name = "leaves", "parted" }, pgerr.ObjectNotInPrerequisite, "not part of publication"},
-		{"column not published", func(c *Config) { c.PublicationName, c.Tables[0].Columns = "cols", []string{"a", "b"} }, pgerr.ObjectNotInPrerequisite, `column "b"`},
+		{"leaves published", func(c *Config) { c.PublicationName, c.TableSpecs[0].Name = "leaves", "parted" }, pgerr.ObjectNotInPrerequisite, "not part of publication"},
+		{"column not published", func(c *Config) { c.PublicationName, c.TableSpecs[0].Columns = "cols", []string{"a", "b"} }, pgerr.ObjectNotInPrerequisite, `column "b"`},
 		{"slot exists", func(c *Config) { c.SlotName = "taken" }, pgerr.DuplicateObject, `"taken" already exists`},
 		{"another server", func(c *Config) { c.SystemID = "1" }, pgerr.ObjectNotInPrerequisite, "system identifier"},
 		{"wrong database", func(c *Config) { c.ConnectionString = server.DSN("nosuch") }, pgerr.InvalidCatalogName, "nosuch"},
@@ -79,7 +79,7 @@ func TestValidate(t *testing.T) {
 		}, pgerr.ConnectionFailure, "connecting to the source"},
 	} {
 		cfg := base
-		cfg.Tables = slices.Clone(base.Tables)
+		cfg.TableSpecs = slices.Clone(base.TableSpecs)
 		c.change(&cfg)
 		_, err := Validate(context.Background(), cfg)
 		if pgerr.CodeOf(err) != c.code || !strings.Contains(err.Error(), c.text) || strings.Contains(err.Error(), "geheim") {
@@ -108,7 +108,7 @@ func TestValidate(t *testing.T) {
 		t.Errorf("column list: %v", err)
 	}
 	cfg = base
-	cfg.Tables, cfg.Schemas = nil, []string{"hidden"}
+	cfg.TableSpecs, cfg.Schemas = nil, []string{"hidden"}
 	if d, err := Validate(context.Background(), cfg); err != nil || len(d.Tables) != 1 || d.Tables[0].Schema != "hidden" {
 		t.Errorf("schema: %v", err)
 	}
@@ -174,13 +174,13 @@ func TestOptions(t *testing.T) {
 	for _, cfg := range []Config{
 		{SlotName: "s", PublicationName: "p"},
 		{SlotName: "s", PublicationName: "p", AllTables: true, Schemas: []string{"s"}},
-		{SlotName: "s", PublicationName: "p", Tables: []TableSpec{{Name: "a"}, {Schema: "public", Name: "a"}}},
+		{SlotName: "s", PublicationName: "p", TableSpecs: []TableSpec{{Name: "a"}, {Schema: "public", Name: "a"}}},
 		{SlotName: "s", PublicationName: "p", AllTables: true, ConnectionString: "postgres://u:ge/heim@x:y/z"},
 		{SlotName: "s", PublicationName: "p", AllTables: true, ConnectionString: "password=geheim oops"},
 		{SlotName: "s", PublicationName: "p", AllTables: true, ConnectionString: "host=x password=geheim sslmode=perhaps"},
 		{SlotName: "s", PublicationName: "p", AllTables: true, BufferSize: -1},
 	} {
-		_, err := NewSource(cfg)
+		_, err := newFeed(cfg)
 		var e *pgerr.Error
 		if !errors.As(err, &e) || strings.Contains(e.Message+e.Detail+e.Hint, "heim") {
 			t.Errorf("%+v: %v", cfg, err)

@@ -1,0 +1,202 @@
+package cdc
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/helios-sql/helios-sql/connectors"
+	"github.com/helios-sql/helios-sql/sql/pgerr"
+)
+
+// A Checkpoint is where a Source stands: everything up to it was handed to the
+// program. It encodes to and from JSON.
+type Checkpoint struct {
+	// LSN: all transactions that committed up to it.
+	LSN connectors.LSN
+	// Step: and of the transaction whose commit record is at StepLSN, that
+	// many changes. 0 and 0 between transactions.
+	Step    uint64
+	StepLSN connectors.LSN
+	// Snapshot is the progress of a snapshot that is not at its end; a source
+	// that is restored from such a checkpoint begins its snapshot anew.
+	Snapshot *SnapshotProgress
+	// Tables are the definitions as of here.
+	Tables   []*Table
+	Slot     string
+	SystemID string // the server's
+}
+
+// SnapshotProgress is how far a snapshot has come.
+type SnapshotProgress struct {
+	Rows   uint64 // handed to the program
+	Tables []TableProgress
+}
+
+// TableProgress is the snapshot's progress in one table.
+type TableProgress struct {
+	Schema, Table string
+	Rows          uint64
+}
+
+// IsZero reports whether nothing was reached yet.
+func (c Checkpoint) IsZero() bool { return c.LSN == 0 && c.StepLSN == 0 && c.Snapshot == nil }
+
+// Position is the checkpoint as a consumer of transactions knows it.
+func (c Checkpoint) Position() connectors.Position {
+	return connectors.Position{LSN: c.LSN, Step: c.Step, StepLSN: c.StepLSN}
+}
+
+type checkpointJSON struct {
+	LSN      string            `json:"lsn"`
+	Step     uint64            `json:"step,omitempty"`
+	StepLSN  string            `json:"step_lsn,omitempty"`
+	Snapshot *SnapshotProgress `json:"snapshot,omitempty"`
+	Tables   []*Table          `json:"tables,omitempty"`
+	Slot     string            `json:"slot,omitempty"`
+	SystemID string            `json:"system_id,omitempty"`
+}
+
+// MarshalJSON writes LSNs in PostgreSQL's notation.
+func (c Checkpoint) MarshalJSON() ([]byte, error) {
+	j := checkpointJSON{LSN: c.LSN.String(), Step: c.Step, Snapshot: c.Snapshot, Tables: c.Tables, Slot: c.Slot, SystemID: c.SystemID}
+	if c.StepLSN != 0 {
+		j.StepLSN = c.StepLSN.String()
+	}
+	return json.Marshal(j)
+}
+
+// UnmarshalJSON reads what MarshalJSON wrote.
+func (c *Checkpoint) UnmarshalJSON(data []byte) (err error) {
+	var j checkpointJSON
+	if err := json.Unmarshal(data, &j); err != nil {
+		return fmt.Errorf("reading a checkpoint: %w", err)
+	}
+	*c = Checkpoint{Step: j.Step, Snapshot: j.Snapshot, Tables: j.Tables, Slot: j.Slot, SystemID: j.SystemID}
+	if c.LSN, err = connectors.ParseLSN(j.LSN); err != nil {
+		return fmt.Errorf("reading a checkpoint: %w", err)
+	}
+	if j.StepLSN != "" {
+		if c.StepLSN, err = connectors.ParseLSN(j.StepLSN); err != nil {
+			return fmt.Errorf("reading a checkpoint: %w", err)
+		}
+	}
+	for _, t := range c.Tables {
+		if t == nil || len(t.Columns) == 0 {
+			return pgerr.Newf(pgerr.InvalidParameterValue, "reading a checkpoint: a table without columns")
+		}
+		for _, keys := range [][]int{t.Key, t.PrimaryKey} {
+			for _, k := range keys {
+				if k < 0 || k >= len(t.Columns) {
+					return pgerr.Newf(pgerr.InvalidParameterValue, "reading a checkpoint: table %s has no column %d", t, k)
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// A mark is a Checkpoint's position, cheap to move.
+type mark struct {
+	at       connectors.Position
+	snapshot bool // within a snapshot
+}
+
+// Checkpoint is the position behind the last event handed out. Safe for
+// concurrent use.
+func (s *Source) Checkpoint() Checkpoint {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c := Checkpoint{LSN: s.pos.at.LSN, Step: s.pos.at.Step, StepLSN: s.pos.at.StepLSN, Slot: s.feed.cfg.SlotName, SystemID: s.systemID}
+	c.Tables = append(c.Tables, s.tables...)
+	if s.pos.snapshot {
+		c.Snapshot = &SnapshotProgress{Rows: s.snapshotSeq}
+		for i, t := range s.tables {
+			c.Snapshot.Tables = append(c.Snapshot.Tables, TableProgress{t.Schema, t.Name, s.snapshotRows[i]})
+		}
+	}
+	return c
+}
+
+// Confirm says that everything up to a checkpoint of this source is durable
+// at the program: now the server may forget it. Safe for concurrent use.
+func (s *Source) Confirm(cp Checkpoint) error {
+	s.mu.Lock()
+	at, inSnapshot := s.pos.at, s.pos.snapshot
+	s.mu.Unlock()
+	if cp.Snapshot != nil || cp.IsZero() {
+		return nil // the slot stays at the snapshot's start
+	}
+	if cp.Slot != "" && cp.Slot != s.feed.cfg.SlotName {
+		return pgerr.Newf(pgerr.InvalidParameterValue, "the checkpoint is of slot %q, and the source's is %q", cp.Slot, s.feed.cfg.SlotName)
+	}
+	if cp.LSN > at.LSN && !inSnapshot {
+		return pgerr.Newf(pgerr.InvalidParameterValue, "cannot confirm %s: events were handed out up to %s only", cp.LSN, at.LSN)
+	}
+	s.feed.Confirm(connectors.Position{LSN: cp.LSN})
+	return nil
+}
+
+// Restore makes the source go on exactly behind a checkpoint. It is called
+// before Start. A checkpoint within a snapshot, and a zero one, make the source
+// begin anew, and so does SnapshotAlways. The captured tables must be those of
+// the checkpoint, or fewer.
+func (s *Source) Restore(cp Checkpoint) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.started:
+		return pgerr.Newf(pgerr.ObjectNotInPrerequisite, "cannot restore a source that was started")
+	case cp.Slot != "" && cp.Slot != s.feed.cfg.SlotName:
+		return pgerr.Newf(pgerr.InvalidParameterValue, "the checkpoint is of slot %q, and the source's is %q", cp.Slot, s.feed.cfg.SlotName)
+	case s.feed.cfg.TemporarySlot:
+		return pgerr.Newf(pgerr.InvalidParameterValue, "a source with a temporary slot cannot be restored")
+	}
+	s.restored = nil
+	if cp.IsZero() || cp.Snapshot != nil || s.feed.cfg.SnapshotMode == SnapshotAlways {
+		return nil
+	}
+	specs, tables, err := s.restoredTables(cp)
+	if err != nil {
+		return err
+	}
+	s.restored = &cp
+	s.feed.restored = tables
+	cfg := s.feed.fresh
+	cfg.TableSpecs, cfg.AllTables, cfg.Schemas = specs, false, nil
+	if cfg.SystemID == "" {
+		cfg.SystemID = cp.SystemID
+	}
+	s.feed.cfg = cfg
+	s.tables, s.systemID = append([]*Table(nil), tables...), cp.SystemID
+	s.pos = mark{at: cp.Position()}
+	return nil
+}
+
+// restoredTables matches the configured tables with the checkpoint's.
+func (s *Source) restoredTables(cp Checkpoint) (specs []TableSpec, tables []*Table, err error) {
+	pin := func(spec TableSpec, t *Table) {
+		spec.Pin = &Pin{OID: t.OID}
+		specs, tables = append(specs, spec), append(tables, t)
+	}
+	cfg := &s.feed.fresh
+	if len(cfg.TableSpecs) == 0 {
+		for _, t := range cp.Tables {
+			pin(TableSpec{Schema: t.Schema, Name: t.Name}, t)
+		}
+	}
+next:
+	for _, spec := range cfg.TableSpecs {
+		for _, t := range cp.Tables {
+			if t.Schema == spec.Schema && t.Name == spec.Name {
+				pin(spec, t)
+				continue next
+			}
+		}
+		return nil, nil, pgerr.Newf(pgerr.FeatureNotSupported, "table %s is not in the checkpoint: adding a table to a source that is restored is not supported", spec).
+			WithHint("Capture it with a source of its own, or begin anew without a checkpoint.")
+	}
+	if len(specs) == 0 {
+		return nil, nil, pgerr.Newf(pgerr.InvalidParameterValue, "the checkpoint has no tables")
+	}
+	return specs, tables, nil
+}

@@ -1,0 +1,275 @@
+package cdc
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"math/rand/v2"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/helios-sql/helios-sql/connectors"
+	"github.com/helios-sql/helios-sql/sql/pgerr"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// A feed captures tables of one PostgreSQL database through one slot, into a
+// sink.
+type feed struct {
+	cfg       Config
+	fresh     Config   // what to begin anew with
+	restored  []*Table // with cfg.events: the tables as of the start
+	m         counters
+	confirmed atomic.Uint64
+	log       *slog.Logger
+}
+
+// counters are what Metrics shows; written per transaction at most.
+type counters struct {
+	transactions, changes, bytes   atomic.Uint64
+	snapshotRecords                atomic.Uint64
+	snapshotTables                 atomic.Uint64
+	reconnects, tableErrors        atomic.Uint64
+	received, delivered, serverEnd atomic.Uint64
+	arrivalAge                     atomic.Int64 // µs
+	inSink                         atomic.Bool  // a delivery is under way
+}
+
+// Metrics are a source's counters since it was made.
+type Metrics struct {
+	// Events handed to the program, all of them and by type.
+	EventsProcessed uint64
+	EventsCreated   uint64
+	EventsUpdated   uint64
+	EventsDeleted   uint64
+
+	SnapshotRecords uint64 // rows read
+	SnapshotTables  uint64 // tables copied to their end
+	Transactions    uint64 // received whole
+	Changes         uint64 // rows and truncates of them
+	Bytes           uint64 // of their packed rows
+	Reconnects      uint64
+	TableErrors     uint64
+	ReceivedLSN     connectors.LSN // last seen in the stream
+	DeliveredLSN    connectors.LSN // up to which all is handed on
+	ConfirmedLSN    connectors.LSN
+	ServerLSN       connectors.LSN // the server's end of log as it last said
+	LagBytes        int64          // of the server's log, known and not handed on
+	LagMs           int64          // how old the last change was when it was handed on
+}
+
+// newFeed makes a feed. It opens no connection: Run does.
+func newFeed(cfg Config) (*feed, error) {
+	if err := cfg.normalize(); err != nil {
+		return nil, err
+	}
+	if _, err := parseConnString(cfg.ConnectionString); err != nil {
+		return nil, err
+	}
+	return &feed{cfg: cfg, fresh: cfg, log: slog.With("source_slot", cfg.SlotName)}, nil
+}
+
+// Confirm says that everything up to p is durable at the consumer: the server
+// may forget it.
+func (s *feed) Confirm(p connectors.Position) {
+	for {
+		old := s.confirmed.Load()
+		if uint64(p.LSN) <= old || s.confirmed.CompareAndSwap(old, uint64(p.LSN)) {
+			return
+		}
+	}
+}
+
+// Lag gives how many bytes of the server's log are known and not delivered,
+// and how old the last delivered commit was when it arrived.
+func (s *feed) Lag() (bytes int64, age time.Duration) {
+	end, at := s.m.serverEnd.Load(), s.m.delivered.Load()
+	if end > at {
+		bytes = int64(end - at)
+	}
+	return bytes, time.Duration(s.m.arrivalAge.Load()) * time.Microsecond
+}
+
+// Metrics gives the counters. Safe for concurrent use.
+func (s *feed) Metrics() Metrics {
+	bytes, age := s.Lag()
+	return Metrics{
+		Transactions: s.m.transactions.Load(), Changes: s.m.changes.Load(), Bytes: s.m.bytes.Load(),
+		SnapshotRecords: s.m.snapshotRecords.Load(), SnapshotTables: s.m.snapshotTables.Load(),
+		Reconnects: s.m.reconnects.Load(), TableErrors: s.m.tableErrors.Load(),
+		ReceivedLSN:  connectors.LSN(s.m.received.Load()),
+		DeliveredLSN: connectors.LSN(s.m.delivered.Load()),
+		ConfirmedLSN: connectors.LSN(s.confirmed.Load()),
+		ServerLSN:    connectors.LSN(s.m.serverEnd.Load()),
+		LagBytes:     bytes, LagMs: age.Milliseconds(),
+	}
+}
+
+// A run is one call of Run: what lives through reconnections.
+type run struct {
+	*feed
+	cfg      Config // with the tables pinned, once they are known
+	sink     connectors.Sink
+	tables   []*tableState
+	versions []*Table // with cfg.events: the tables as of the sink's position
+	asm      *assembler
+	told     bool           // the sink knows the tables
+	held     *pgconn.PgConn // whose temporary slot is to be streamed from
+}
+
+// The bounds of the wait between two attempts.
+const (
+	backoffMin = 100 * time.Millisecond
+	backoffMax = 15 * time.Second
+)
+
+// Run delivers changes to the sink, from start on, until ctx ends or an error
+// that no retry mends.
+func (s *feed) Run(ctx context.Context, start *connectors.Position, sink connectors.Sink) error {
+	r := &run{feed: s, cfg: s.cfg, sink: sink, versions: s.restored}
+	defer r.release(ctx)
+	if start != nil {
+		s.Confirm(*start)
+		s.m.delivered.Store(uint64(start.LSN))
+	}
+	backoff := backoffMin
+	for {
+		before := s.m.received.Load()
+		err := r.attempt(ctx, start)
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if err == nil {
+			return nil
+		}
+		var se *sinkError
+		if errors.As(err, &se) {
+			return se.err
+		}
+		var lost *PositionLostError
+		if s.cfg.SnapshotMode == SnapshotWhenNeeded && errors.As(err, &lost) {
+			s.log.Warn("the source's position is lost; taking a new snapshot", "error", err)
+			r.cfg, r.tables, r.versions, r.asm, r.told, start = s.fresh, nil, nil, nil, false, nil
+			continue
+		}
+		if !IsTransient(err) {
+			sink.Status("failed", err)
+			return err
+		}
+		if r.asm != nil {
+			r.asm.reset()
+			r.versions = r.asm.flushed
+			at := r.asm.at
+			start = &at
+		}
+		if s.m.received.Load() != before {
+			backoff = backoffMin
+		}
+		s.m.reconnects.Add(1)
+		sink.Status("retrying", err)
+		wait := backoff/2 + rand.N(backoff)
+		s.log.Warn("source connection lost", "error", err, "retry_in", wait)
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+		backoff = min(2*backoff, backoffMax)
+	}
+}
+
+// attempt is one session: up to the first error. start is nil until a
+// snapshot is in.
+func (r *run) attempt(ctx context.Context, start *connectors.Position) error {
+	conn, err := connect(ctx, &r.cfg, false)
+	if err != nil {
+		return err
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	found, err := discover(ctx, conn, &r.cfg)
+	if err != nil {
+		return err
+	}
+	if err := r.announce(ctx, found, start != nil); err != nil {
+		return err
+	}
+	if start == nil {
+		at, err := r.first(ctx, conn, found)
+		if err != nil {
+			return err
+		}
+		if r.cfg.SnapshotMode == SnapshotInitialOnly {
+			return nil
+		}
+		start = &at
+		r.Confirm(at)
+		r.m.delivered.Store(uint64(at.LSN))
+	} else if err := checkSlot(ctx, conn, &r.cfg, *start); err != nil {
+		return err
+	}
+	if r.asm == nil {
+		r.asm = newAssembler(ctx, r.sink, &r.cfg, len(r.tables), *start, &r.m)
+		r.asm.noted, r.asm.flushed = r.versions, slices.Clone(r.versions)
+	}
+	conn.Close(ctx)
+	return r.stream(ctx)
+}
+
+// announce tells the sink of the tables. A table that cannot go on stops the
+// source when it is new, and only itself afterwards.
+func (r *run) announce(ctx context.Context, found *Discovered, resumed bool) error {
+	failedBefore := map[int]error{}
+	for _, t := range r.tables {
+		if t.failed != nil {
+			failedBefore[t.ID] = t.failed
+		}
+	}
+	r.tables = found.tables
+	r.cfg = found.Pinned(r.cfg)
+	list := make([]connectors.Table, len(found.tables))
+	for i, t := range found.tables {
+		if t.failed != nil && !resumed {
+			return t.failed
+		}
+		if t.failed != nil && t.kind != 0 && r.cfg.SnapshotMode == SnapshotWhenNeeded && pgerr.CodeOf(t.failed) == pgerr.UndefinedTable {
+			return &PositionLostError{t.failed}
+		}
+		list[i] = t.Table
+	}
+	if r.cfg.events {
+		r.adoptVersions(found)
+	}
+	if !r.told {
+		err := r.sink.Tables(ctx, list)
+		if o, ok := r.sink.(orderedSink); ok {
+			err = o.announce(ctx, found.SystemID, r.versions)
+		}
+		if err != nil {
+			return &sinkError{err}
+		}
+		r.told = true
+	}
+	for _, t := range found.tables {
+		if err := failedBefore[t.ID]; err != nil {
+			t.failed = err
+		} else if t.failed != nil {
+			r.m.tableErrors.Add(1)
+			r.sink.TableError(t.ID, t.failed)
+		}
+	}
+	return nil
+}
+
+func errSlotGone(cfg *Config) error {
+	return &PositionLostError{pgerr.Newf(pgerr.UndefinedObject, "replication slot %q does not exist: changes since the last position are lost", cfg.SlotName).
+		WithHint("Drop the source and create it again; it then starts with a new snapshot.")}
+}
+
+// release ends the connection that holds a temporary slot.
+func (r *run) release(ctx context.Context) {
+	if r.held != nil {
+		r.held.Close(context.WithoutCancel(ctx))
+		r.held = nil
+	}
+}
