@@ -28,7 +28,7 @@ if [[ ! -x $dir/bin/postgres ]]; then
 	links=$work/package/native/pg-symlinks.json
 	if [[ -f $links ]]; then
 		tr -d '[]{}\n' <"$links" | sed 's/"source"/\n&/g' | sed -nE 's/.*"source": *"([^"]*)", *"target": *"([^"]*)".*/\1 \2/p' |
-			while read -r source target; do
+			while read -r source target || [[ -n $source ]]; do
 				mkdir -p "$work/package/$(dirname "$target")"
 				ln -sf "$(realpath -m --relative-to="$work/package/$(dirname "$target")" "$work/package/$source")" "$work/package/$target"
 			done
