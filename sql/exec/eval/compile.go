@@ -61,7 +61,7 @@ type impl any
 var functions = func() map[string]impl {
 	all := map[string]impl{}
 	for _, table := range []map[string]impl{
-		castFuncs, mathFuncs, numericFuncs, textFuncs, byteaFuncs, patternFuncs, regexpFuncs, datetimeFuncs, dateFieldFuncs, formatFuncs,
+		castFuncs, mathFuncs, numericFuncs, textFuncs, byteaFuncs, patternFuncs, regexpFuncs, datetimeFuncs, dateFieldFuncs, formatFuncs, charFuncs, numberFormatFuncs,
 		jsonFuncs, contextFuncs,
 	} {
 		for id, f := range table {

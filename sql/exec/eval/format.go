@@ -10,7 +10,7 @@ import (
 	"github.com/helios-sql/helios-sql/sql/types"
 )
 
-// formatFuncs are format(), the quoting functions and to_char of dates and times.
+// formatFuncs are format() and the quoting functions.
 var formatFuncs = map[string]impl{
 	"quote_ident(text)": fn1(func(f *Frame, a types.Datum) (types.Datum, error) {
 		return f.keep(appendIdent(f.out(), a.B)), nil
@@ -22,11 +22,6 @@ var formatFuncs = map[string]impl{
 	"quote_nullable(anyelement)": builder(quoteAny),
 	"quote_nullable(text)":       builder(quoteAny),
 	"format(text)":               builder(formatText), "format(text,any...)": builder(formatText),
-	"to_char(timestamp,text)": fn2(func(f *Frame, a, p types.Datum) (types.Datum, error) { return charTimestamp(f, a, p, nil) }),
-	"to_char(timestamptz,text)": fn2(func(f *Frame, a, p types.Datum) (types.Datum, error) {
-		return charTimestamp(f, a, p, f.zone())
-	}),
-	"to_char(interval,text)": fn2(charInterval),
 }
 
 // appendIdent quotes a name where PostgreSQL's quote_ident does.

@@ -1,6 +1,7 @@
 package eval
 
 import (
+	"strconv"
 	"strings"
 	"time"
 
@@ -8,23 +9,35 @@ import (
 	"github.com/helios-sql/helios-sql/sql/types"
 )
 
+// charFuncs are to_char of dates and times, and their way back.
+var charFuncs = map[string]impl{
+	"to_char(timestamp,text)": templated(false, func(f *Frame, a types.Datum, t *template) (types.Datum, error) {
+		return charTimestamp(f, a, t, nil)
+	}),
+	"to_char(timestamptz,text)": templated(false, func(f *Frame, a types.Datum, t *template) (types.Datum, error) {
+		return charTimestamp(f, a, t, f.zone())
+	}),
+	"to_char(interval,text)":  templated(false, charInterval),
+	"to_date(text,text)":      templated(false, toDate),
+	"to_timestamp(text,text)": templated(false, toTimestamp),
+}
+
 // A moment is a date and time as to_char prints it.
 type moment struct {
 	year, month, day int // astronomical year; of an interval its years
-	days             int // since 2000-01-01
+	yday             int
 	hour, min, sec   int64
 	us               int64
 	interval         bool
-	zone             *time.Location // nil: none
 	abbrev           string
 	east             int // seconds
 }
 
-func charTimestamp(f *Frame, a, p types.Datum, zone *time.Location) (types.Datum, error) {
-	if len(p.B) == 0 || timestampInfinite(a.I) {
+func charTimestamp(f *Frame, a types.Datum, t *template, zone *time.Location) (types.Datum, error) {
+	if t == nil || timestampInfinite(a.I) {
 		return types.NullDatum, nil
 	}
-	m := moment{zone: zone}
+	var m moment
 	local := a.I
 	if zone != nil {
 		m.east = types.UTCOffset(zone, a.I)
@@ -32,31 +45,26 @@ func charTimestamp(f *Frame, a, p types.Datum, zone *time.Location) (types.Datum
 		m.abbrev, _ = time.UnixMicro(a.I + epochMicros).In(zone).Zone()
 	}
 	days, us := types.SplitTimestamp(local)
-	m.days = days
 	m.year, m.month, m.day = types.CivilFromDays(days)
+	m.yday = days - types.DaysFromCivil(m.year, 1, 1) + 1
 	m.setTime(us)
-	return f.keepErr(m.format(f.out(), p.B))
+	return f.keepErr(m.format(f.out(), t))
 }
 
-func charInterval(f *Frame, a, p types.Datum) (types.Datum, error) {
-	if len(p.B) == 0 {
+func charInterval(f *Frame, a types.Datum, t *template) (types.Datum, error) {
+	if t == nil {
 		return types.NullDatum, nil
 	}
 	v := types.DecodeInterval(a.B)
 	m := moment{interval: true, year: int(v.Months / 12), month: int(v.Months % 12), day: int(v.Days)}
+	m.yday = int((int32(m.year)*12+int32(m.month))*30 + v.Days)
 	m.setTime(v.Micros)
-	return f.keepErr(m.format(f.out(), p.B))
+	return f.keepErr(m.format(f.out(), t))
 }
 
 func (m *moment) setTime(us int64) {
 	m.hour, m.min, m.sec, m.us = us/usecsPerHour, us/usecsPerMin%60, us/usecsPerSec%60, us%usecsPerSec
 }
-
-// charKeywords are the patterns of dates, each before those that are its prefixes.
-var charKeywords = strings.Fields(`A.D. A.M. AD AM B.C. BC CC DAY DDD DD DY Day Dy D FF1 FF2 FF3 FF4 FF5 FF6
-	HH24 HH12 HH IDDD ID IW IYYY IYY IY I J MI MM MONTH MON MS Month Mon OF P.M. PM Q RM SSSSS SSSS SS TZH TZM TZ US WW W Y,YYY YYYY YYY YY Y
-	a.d. a.m. ad am b.c. bc cc day ddd dd dy d ff1 ff2 ff3 ff4 ff5 ff6 hh24 hh12 hh iddd id iw iyyy iyy iy i j mi mm month mon ms of p.m. pm q rm
-	sssss ssss ss tzh tzm tz us ww w y,yyy yyyy yyy yy y`)
 
 var monthNames = [...]string{"January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"}
 
@@ -64,83 +72,45 @@ var dayNames = [...]string{"Sunday", "Monday", "Tuesday", "Wednesday", "Thursday
 
 var romanMonths = [...]string{"I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX", "X", "XI", "XII"}
 
-// format appends the moment as a pattern asks.
-func (m *moment) format(dst, pattern []byte) ([]byte, error) {
-	p := string(pattern)
-	for len(p) > 0 {
-		switch p[0] {
-		case '"':
-			i := 1
-			for ; i < len(p) && p[i] != '"'; i++ {
-				if p[i] == '\\' && i+1 < len(p) {
-					i++
-				}
-				dst = append(dst, p[i])
-			}
-			p = p[min(i+1, len(p)):]
-			continue
-		case '\\':
-			if len(p) > 1 && p[1] == '"' {
-				p = p[1:]
-			}
-			dst, p = append(dst, p[0]), p[1:]
+// format appends the moment as a template asks.
+func (m *moment) format(dst []byte, t *template) ([]byte, error) {
+	for i := range t.nodes {
+		n := &t.nodes[i]
+		if n.kind != nodeField {
+			dst = append(dst, n.text...)
 			continue
 		}
-		fill, prefixed := true, false
-		rest := p
-		for {
-			switch {
-			case strings.HasPrefix(rest, "FM") || strings.HasPrefix(rest, "fm"):
-				rest, fill, prefixed = rest[2:], false, true
-				continue
-			case strings.HasPrefix(rest, "TM") || strings.HasPrefix(rest, "tm"), strings.HasPrefix(rest, "FX") || strings.HasPrefix(rest, "fx"):
-				rest, prefixed = rest[2:], true
-				continue
-			}
-			break
+		if m.interval && noInterval[n.key.upper] {
+			return dst, pgerr.Newf(pgerr.InvalidDatetimeFormat, "invalid format specification for an interval value").
+				WithHint("Intervals are not tied to specific calendar dates.")
 		}
-		word := ""
-		for _, k := range charKeywords {
-			if strings.HasPrefix(rest, k) {
-				word = k
-				break
-			}
-		}
-		if word == "" {
-			if prefixed {
-				p = rest
-				continue
-			}
-			w := runeOffset([]byte(p), 1)
-			dst, p = append(dst, p[:w]...), p[w:]
-			continue
-		}
-		rest = rest[len(word):]
 		start := len(dst)
-		var err error
-		if dst, err = m.field(dst, word, fill); err != nil {
-			return dst, err
+		var numeric bool
+		if dst, numeric = m.timeField(dst, n); !numeric {
+			dst, numeric = m.dateField(dst, n)
 		}
-		if th := rest[:min(2, len(rest))]; strings.EqualFold(th, "TH") {
-			dst, rest = appendOrdinal(dst, start, th == "TH"), rest[2:]
+		if numeric && n.ordinal != "" {
+			dst = appendOrdinal(dst, dst[start:], n.ordinal == "TH")
 		}
-		if strings.HasPrefix(rest, "SP") || strings.HasPrefix(rest, "sp") {
-			rest = rest[2:]
-		}
-		p = rest
 	}
 	return dst, nil
 }
 
-// appendOrdinal appends th, st, nd or rd to the number at start, if one is there.
-func appendOrdinal(dst []byte, start int, upper bool) []byte {
-	n := len(dst)
-	if n == start || dst[n-1] < '0' || dst[n-1] > '9' {
-		return dst
+// noInterval are the keywords that an interval has nothing for.
+var noInterval = func() map[string]bool {
+	m := map[string]bool{}
+	for _, k := range strings.Fields("TZ TZH TZM OF A.D. B.C. AD BC MONTH MON DAY DY D ID") {
+		m[k] = true
 	}
+	return m
+}()
+
+// appendOrdinal appends th, st, nd or rd, as it follows a number.
+func appendOrdinal(dst, number []byte, upper bool) []byte {
+	n := len(number)
 	th := "th"
-	if teen := n-start >= 2 && dst[n-2] == '1'; !teen {
-		switch dst[n-1] {
+	if n < 2 || number[n-2] != '1' {
+		switch number[n-1] {
 		case '1':
 			th = "st"
 		case '2':
@@ -155,63 +125,72 @@ func appendOrdinal(dst []byte, start int, upper bool) []byte {
 	return append(dst, th...)
 }
 
-// field appends one keyword's value.
-func (m *moment) field(dst []byte, word string, fill bool) ([]byte, error) {
-	num := func(v int64, width int) ([]byte, error) {
-		if !fill {
-			width = 0
-		}
-		return appendPadded(dst, v, width), nil
+// padded appends a number with leading zeros, unless FM is there.
+func (n *templateNode) padded(dst []byte, v int64, width int) []byte {
+	if n.fill {
+		width = 0
 	}
-	text := func(s string, width int) ([]byte, error) {
-		dst = append(dst, s...)
-		if fill {
-			for range width - len(s) {
-				dst = append(dst, ' ')
-			}
-		}
-		return dst, nil
+	return appendPadded(dst, v, width)
+}
+
+// signed is padded with the sign on top of the width.
+func (n *templateNode) signed(dst []byte, v int64, width int) []byte {
+	if v < 0 {
+		width++
 	}
-	signed := func(v int64, width int) ([]byte, error) { // a sign comes on top of the width
-		if v < 0 {
-			width++
+	return n.padded(dst, v, width)
+}
+
+// word appends a text with blanks behind it, unless FM or TM is there.
+func (n *templateNode) word(dst []byte, s string, width int) []byte {
+	dst = append(dst, s...)
+	if !n.fill && !n.local {
+		for range width - len(s) {
+			dst = append(dst, ' ')
 		}
-		return num(v, width)
 	}
-	switch strings.ToUpper(word) {
+	return dst
+}
+
+// timeField appends a field of the time of day; numeric says that the field is one, and a number.
+func (m *moment) timeField(dst []byte, n *templateNode) (_ []byte, numeric bool) {
+	switch n.key.upper {
 	case "HH24":
-		return signed(m.hour, 2)
+		return n.hour(dst, m.hour, m.hour), true
 	case "HH", "HH12":
 		h := m.hour % 12
 		if h == 0 {
 			h = 12
 		}
-		return signed(h, 2)
+		return n.hour(dst, h, m.hour), true
 	case "MI":
-		return signed(m.min, 2)
+		return n.signed(dst, m.min, 2), true
 	case "SS":
-		return signed(m.sec, 2)
-	case "MS", "FF3":
-		return appendPadded(dst, m.us/1000, 3), nil
-	case "US", "FF6":
-		return appendPadded(dst, m.us, 6), nil
+		return n.signed(dst, m.sec, 2), true
 	case "FF1":
-		return appendPadded(dst, m.us/100000, 1), nil
+		return appendPadded(dst, m.us/100000, 1), true
 	case "FF2":
-		return appendPadded(dst, m.us/10000, 2), nil
+		return appendPadded(dst, m.us/10000, 2), true
+	case "MS", "FF3":
+		return appendPadded(dst, m.us/1000, 3), true
 	case "FF4":
-		return appendPadded(dst, m.us/100, 4), nil
+		return appendPadded(dst, m.us/100, 4), true
 	case "FF5":
-		return appendPadded(dst, m.us/10, 5), nil
+		return appendPadded(dst, m.us/10, 5), true
+	case "US", "FF6":
+		return appendPadded(dst, m.us, 6), true
 	case "SSSS", "SSSSS":
-		return num(m.hour*3600+m.min*60+m.sec, 0)
-	case "AM", "PM", "A.M.", "P.M.":
-		return text(likeCase(word, pick(m.hour%24 >= 12, "PM", "AM")), 0)
+		return strconv.AppendInt(dst, m.hour*3600+m.min*60+m.sec, 10), true
 	}
-	if m.interval {
-		return m.intervalField(dst, word, num, signed)
+	return dst, false
+}
+
+// hour appends an hour as wide as the sign of the whole asks.
+func (n *templateNode) hour(dst []byte, v, sign int64) []byte {
+	if sign < 0 {
+		return n.padded(dst, v, 3)
 	}
-	return m.dateField(dst, word, num, text)
+	return n.padded(dst, v, 2)
 }
 
 func pick(cond bool, yes, no string) string {
@@ -243,107 +222,195 @@ func named(word, name string) string {
 	return name
 }
 
-func (m *moment) dateField(dst []byte, word string, num func(int64, int) ([]byte, error), text func(string, int) ([]byte, error)) ([]byte, error) {
-	year := int64(m.year)
-	if m.year <= 0 {
-		year = int64(1 - m.year)
+// shown is a year without its era; of an interval the number of years.
+func (m *moment) shown(year int) int64 {
+	if !m.interval && year <= 0 {
+		return int64(1 - year)
 	}
-	doy := int64(m.days - types.DaysFromCivil(m.year, 1, 1) + 1)
-	isoYear, isoWeekNo := isoWeek(m.days)
-	dow := int64(weekday(m.days))
-	if word[0] == 'I' || word[0] == 'i' {
-		if year = int64(isoYear); isoYear <= 0 {
-			year = int64(1 - isoYear)
-		}
-	}
-	switch strings.ToUpper(word) {
+	return int64(year)
+}
+
+// dateField appends a field of the date or the zone, or a mark.
+func (m *moment) dateField(dst []byte, n *templateNode) (_ []byte, numeric bool) {
+	key := n.key.upper
+	name := n.key.name
+	switch key {
+	case "AM", "PM", "A.M.", "P.M.":
+		return append(dst, likeCase(name, pick(m.hour%24 >= 12, "PM", "AM"))...), false
 	case "AD", "BC", "A.D.", "B.C.":
-		return text(likeCase(word, pick(m.year <= 0, "BC", "AD")), 0)
-	case "YYYY", "IYYY":
-		return num(year, 4)
-	case "YYY", "IYY":
-		return num(year%1000, 3)
-	case "YY", "IY":
-		return num(year%100, 2)
-	case "Y", "I":
-		return num(year%10, 1)
-	case "Y,YYY":
-		dst = appendPadded(dst, year/1000, 0)
-		return appendPadded(append(dst, ','), year%1000, 3), nil
-	case "CC":
-		c, _ := dayField("century", m.days)
-		if c.coef < 0 {
-			return num(c.coef, 3)
-		}
-		return num(c.coef, 2)
+		return append(dst, likeCase(name, pick(m.year <= 0, "BC", "AD"))...), false
 	case "MONTH":
-		return text(named(word, monthNames[m.month-1]), 9)
+		return n.word(dst, named(name, monthNames[m.month-1]), 9), false
 	case "MON":
-		return text(named(word, monthNames[m.month-1][:3]), 0)
-	case "MM":
-		return num(int64(m.month), 2)
+		return append(dst, named(name, monthNames[m.month-1][:3])...), false
 	case "RM":
-		return text(named(word+word, romanMonths[m.month-1]), 4)
+		return m.romanMonth(dst, n), false
 	case "DAY":
-		return text(named(word, dayNames[dow]), 9)
+		return n.word(dst, named(name, dayNames[m.weekday()]), 9), false
 	case "DY":
-		return text(named(word, dayNames[dow][:3]), 0)
-	case "DDD":
-		return num(doy, 3)
-	case "IDDD":
-		return num(int64(isoWeekNo-1)*7+(dow+6)%7+1, 3)
-	case "DD":
-		return num(int64(m.day), 2)
-	case "D":
-		return num(dow+1, 0)
-	case "ID":
-		return num((dow+6)%7+1, 0)
-	case "WW":
-		return num((doy-1)/7+1, 2)
-	case "IW":
-		return num(int64(isoWeekNo), 2)
-	case "W":
-		return num(int64(m.day-1)/7+1, 0)
+		return append(dst, named(name, dayNames[m.weekday()][:3])...), false
+	case "TZ", "TZH", "TZM", "OF":
+		return m.zoneField(dst, n), false
+	case "FX":
+		return dst, false
 	case "Q":
-		return num(int64(m.month-1)/3+1, 0)
-	case "J":
-		return num(int64(m.days+julianEpoch), 0)
+		if m.month == 0 {
+			return dst, false
+		}
+		return strconv.AppendInt(dst, int64((m.month-1)/3+1), 10), true
 	}
-	return m.zoneField(dst, word)
+	if strings.HasSuffix(key, "Y") || key == "I" {
+		return m.yearField(dst, n), true
+	}
+	return m.dayField(dst, n), true
+}
+
+func (m *moment) weekday() int { return weekday(types.DaysFromCivil(m.year, m.month, m.day)) }
+
+// yearField appends the year, or its last digits.
+func (m *moment) yearField(dst []byte, n *templateNode) []byte {
+	year, shape := m.shown(m.year), n.key.upper
+	width := len(shape)
+	v := year
+	if shape[0] == 'I' {
+		isoYear, _ := civilWeek(m.year, m.month, m.day)
+		v = m.shown(isoYear)
+	}
+	if shape == "Y,YYY" {
+		dst = append(strconv.AppendInt(dst, v/1000, 10), ',')
+		return appendPadded(dst, v%1000, 3)
+	}
+	if width < 4 {
+		v %= [...]int64{1, 10, 100, 1000}[width]
+	}
+	if width == 1 {
+		return strconv.AppendInt(dst, v, 10)
+	}
+	if year < 0 {
+		width++
+	}
+	return n.padded(dst, v, width)
+}
+
+// dayField appends a number of a century, month, week or day.
+func (m *moment) dayField(dst []byte, n *templateNode) []byte {
+	switch n.key.upper {
+	case "CC":
+		c := m.year / 100
+		if !m.interval {
+			if c--; m.year > 0 {
+				c = (m.year-1)/100 + 1
+			}
+		}
+		if c > 99 || c < -99 {
+			return strconv.AppendInt(dst, int64(c), 10)
+		}
+		return n.signed(dst, int64(c), 2)
+	case "MM":
+		return n.signed(dst, int64(m.month), 2)
+	case "DDD":
+		return n.padded(dst, int64(m.yday), 3)
+	case "IDDD":
+		year, _ := civilWeek(m.year, m.month, m.day)
+		return n.padded(dst, int64(julianDay(m.year, m.month, m.day)-isoWeekStart(year, 1)+1), 3)
+	case "DD":
+		return n.padded(dst, int64(m.day), 2)
+	case "D":
+		return strconv.AppendInt(dst, int64(m.weekday()+1), 10)
+	case "ID":
+		return strconv.AppendInt(dst, int64((m.weekday()+6)%7+1), 10)
+	case "WW":
+		return n.padded(dst, int64((m.yday-1)/7+1), 2)
+	case "IW":
+		_, week := civilWeek(m.year, m.month, m.day)
+		return n.padded(dst, int64(week), 2)
+	case "W":
+		return strconv.AppendInt(dst, int64((m.day-1)/7+1), 10)
+	}
+	return strconv.AppendInt(dst, int64(julianDay(m.year, m.month, m.day)), 10)
+}
+
+// romanMonth appends a month in Roman numerals; the months of a negative interval count back from December.
+func (m *moment) romanMonth(dst []byte, n *templateNode) []byte {
+	i := m.month - 1
+	switch {
+	case m.month == 0 && m.year == 0:
+		return dst
+	case m.month < 0:
+		i = 12 + m.month
+	case m.month == 0 && m.year > 0:
+		i = 11
+	case m.month == 0:
+		i = 0
+	}
+	name := romanMonths[i]
+	if n.key.name == "rm" {
+		name = strings.ToLower(name)
+	}
+	dst = append(dst, name...)
+	if !n.fill {
+		for range 4 - len(name) {
+			dst = append(dst, ' ')
+		}
+	}
+	return dst
 }
 
 // zoneField appends TZ, TZH, TZM or OF; of a timestamp without zone TZ is empty, the others zero.
-func (m *moment) zoneField(dst []byte, word string) ([]byte, error) {
+func (m *moment) zoneField(dst []byte, n *templateNode) []byte {
 	off := m.east
 	sign := byte('+')
 	if off < 0 {
 		sign, off = '-', -off
 	}
-	switch strings.ToUpper(word) {
+	switch n.key.upper {
 	case "TZ":
-		return append(dst, named(word, m.abbrev)...), nil
+		if n.key.name == "tz" {
+			return append(dst, strings.ToLower(m.abbrev)...)
+		}
+		return append(dst, m.abbrev...)
 	case "TZH":
-		return appendPadded(append(dst, sign), int64(off/3600), 2), nil
+		return appendPadded(append(dst, sign), int64(off/3600), 2)
 	case "TZM":
-		return appendPadded(dst, int64(off/60%60), 2), nil
+		return appendPadded(dst, int64(off/60%60), 2)
 	}
-	dst = appendPadded(append(dst, sign), int64(off/3600), 2)
-	if off/60%60 != 0 {
+	dst = n.padded(append(dst, sign), int64(off/3600), 2)
+	if off%3600 != 0 {
 		dst = appendPadded(append(dst, ':'), int64(off/60%60), 2)
 	}
-	return dst, nil
+	return dst
 }
 
-func (m *moment) intervalField(dst []byte, word string, num, signed func(int64, int) ([]byte, error)) ([]byte, error) {
-	switch strings.ToUpper(word) {
-	case "YYYY", "IYYY":
-		return signed(int64(m.year), 4)
-	case "MM":
-		return signed(int64(m.month), 2)
-	case "DD":
-		return num(int64(m.day), 2)
-	case "DDD":
-		return num(int64(m.year*12+m.month)*30+int64(m.day), 3)
+// julianDay is the Julian day of a date by PostgreSQL's formula, which also
+// takes the months and days of intervals, and wraps around.
+func julianDay(year, month, day int) int {
+	y, m := int32(year), int32(month)
+	if m > 2 {
+		m, y = m+1, y+4800
+	} else {
+		m, y = m+13, y+4799
 	}
-	return dst, pgerr.Unsupported(0, "the pattern \"%s\" in to_char of an interval", word)
+	century := y / 100
+	return int(y*365 - 32167 + y/4 - century + century/4 + 7834*m/256 + int32(day))
+}
+
+// isoWeekStart is the Julian day on which a week of an ISO year starts.
+func isoWeekStart(year, week int) int {
+	fourth := int32(julianDay(year, 1, 4))
+	return int((int32(week)-1)*7 + fourth - (fourth%7+7)%7)
+}
+
+// civilWeek gives the ISO year and week of a date, or of the fields of an interval.
+func civilWeek(y, m, d int) (year, week int) {
+	day := julianDay(y, m, d)
+	year = y
+	if day < isoWeekStart(year, 1) {
+		year--
+	}
+	if week = (day-isoWeekStart(year, 1))/7 + 1; week >= 52 {
+		if next := isoWeekStart(y+1, 1); day >= next {
+			year, week = y+1, (day-next)/7+1
+		}
+	}
+	return year, week
 }
