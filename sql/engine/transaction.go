@@ -82,6 +82,15 @@ func (s *Session) read(ctx context.Context, tx *transaction, deps []catalog.ID) 
 			return nil, err
 		}
 		tx.view = v
+		return v, nil
+	}
+	for _, id := range deps {
+		if ok, err := s.engine.loaded(tx.view.cat, id); err != nil {
+			return nil, err
+		} else if !ok {
+			return nil, pgerr.Newf(pgerr.ObjectNotInPrerequisite, "the contents of relation %q came after the transaction's first statement", tx.view.cat.Relation(id).Name).
+				WithHint("End the transaction and try again.")
+		}
 	}
 	return tx.view, nil
 }
