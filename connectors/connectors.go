@@ -111,6 +111,14 @@ type Source interface {
 	Lag() (bytes int64, age time.Duration)
 }
 
+// A Pacer is a Source that can be told how much to hand over at once: as much
+// as its consumer's memory has room for.
+type Pacer interface {
+	// SetPace bounds a step of a large transaction, and with it how much may
+	// wait at the consumer. Safe for concurrent use.
+	SetPace(stepBytes int)
+}
+
 // ParseLSN reads PostgreSQL's notation; 22P02 if it is not that.
 func ParseLSN(s string) (LSN, error) {
 	hi, lo, ok := strings.Cut(s, "/")

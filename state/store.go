@@ -190,6 +190,10 @@ func (s *Store) Close() error {
 // Checkpoint is that of the last commit.
 func (s *Store) Checkpoint() Checkpoint { return s.published.Load().Checkpoint() }
 
+// BatchBytes is up to which size a commit is written as it comes; Pebble holds
+// a larger one beside the memtables until it is flushed, at the block cache's expense.
+func (s *Store) BatchBytes() int { return int(s.sizes.memTable / 2) }
+
 // Sync makes everything committed so far durable. Concurrent calls share fsyncs.
 func (s *Store) Sync() error {
 	if err := s.usable(0); err != nil {

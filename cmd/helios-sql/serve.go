@@ -80,6 +80,7 @@ func serve(ctx context.Context, cfg config) (err error) {
 		return err
 	}
 	began := time.Now()
+	limitMemory(memory)
 	store, err := state.Open(state.Options{Dir: cfg.DataDir, MemoryBudget: memory, Logger: log})
 	if err != nil {
 		return fmt.Errorf("opening %s: %w", cfg.DataDir, err)

@@ -22,6 +22,7 @@ type assembler struct {
 	sink     connectors.Sink
 	maxRows  int
 	maxBytes int
+	pace     *atomic.Int64 // bound of a step's bytes that the consumer asks for; 0: none
 	pool     txnPool
 	m        *counters
 
@@ -55,7 +56,7 @@ type assembler struct {
 }
 
 func newAssembler(ctx context.Context, sink connectors.Sink, cfg *Config, tables int, at connectors.Position, m *counters) *assembler {
-	a := &assembler{sink: sink, maxRows: cfg.MaxStepRows, maxBytes: cfg.MaxStepBytes, at: at, m: m, slot: make([]int32, tables)}
+	a := &assembler{sink: sink, maxRows: cfg.MaxStepRows, maxBytes: cfg.MaxStepBytes, pace: new(atomic.Int64), at: at, m: m, slot: make([]int32, tables)}
 	a.pool.limit = cfg.BufferSize
 	a.pool.freed = make(chan struct{}, 1)
 	for i := range a.slot {
@@ -65,7 +66,7 @@ func newAssembler(ctx context.Context, sink connectors.Sink, cfg *Config, tables
 	a.deliver = func(b *txnBuf) error {
 		m.inSink.Store(true)
 		defer m.inSink.Store(false)
-		if err := a.pool.admit(ctx, &b.Txn); err != nil {
+		if err := a.pool.admit(ctx, &b.Txn, bufferSteps*int64(a.stepLimit())); err != nil {
 			return err
 		}
 		var err error
@@ -129,6 +130,15 @@ func (a *assembler) begin(final connectors.LSN, at time.Time, xid uint32) error 
 	return nil
 }
 
+// stepLimit is the bytes of a step: as configured, or less if the consumer
+// has no room for that.
+func (a *assembler) stepLimit() int {
+	if p := int(a.pace.Load()); p > 0 {
+		return min(p, a.maxBytes)
+	}
+	return a.maxBytes
+}
+
 func (a *assembler) row(size int) (bool, error) {
 	if !a.open {
 		return false, corrupt("change outside of a transaction")
@@ -140,7 +150,7 @@ func (a *assembler) row(size int) (bool, error) {
 		a.messages++
 		return false, nil
 	}
-	if a.stepRows >= a.maxRows || a.stepBytes >= a.maxBytes {
+	if a.stepRows >= a.maxRows || a.stepBytes >= a.stepLimit() {
 		if err := a.flush(connectors.Position{LSN: a.at.LSN, Step: a.messages, StepLSN: a.final}, false); err != nil {
 			return false, err
 		}
@@ -257,6 +267,7 @@ type txnPool struct {
 	limit  int
 	freed  chan struct{} // told when rows come back while admit waits
 	rows   atomic.Int64
+	bytes  atomic.Int64
 	waits  atomic.Bool
 	mu     sync.Mutex
 	free   []*txnBuf
@@ -284,16 +295,24 @@ func (p *txnPool) get() *txnBuf {
 	return b
 }
 
-// admit waits until the rows fit in; one transaction always does.
-func (p *txnPool) admit(ctx context.Context, t *connectors.Txn) error {
-	n := int64(t.Rows)
+// bufferSteps is how many steps' bytes may be out at a time.
+const bufferSteps = 4
+
+// admit waits until the rows fit in, and their bytes under maxBytes; one
+// transaction always does.
+func (p *txnPool) admit(ctx context.Context, t *connectors.Txn, maxBytes int64) error {
+	fits := func() bool {
+		rows, bytes := p.rows.Load(), p.bytes.Load()
+		return rows == 0 || rows+int64(t.Rows) <= int64(p.limit) && bytes+int64(t.Bytes) <= maxBytes
+	}
 	for {
-		if out := p.rows.Load(); out == 0 || out+n <= int64(p.limit) {
-			p.rows.Add(n)
+		if fits() {
+			p.rows.Add(int64(t.Rows))
+			p.bytes.Add(int64(t.Bytes))
 			return nil
 		}
 		p.waits.Store(true)
-		if out := p.rows.Load(); out == 0 || out+n <= int64(p.limit) {
+		if fits() {
 			continue
 		}
 		select {
@@ -305,6 +324,7 @@ func (p *txnPool) admit(ctx context.Context, t *connectors.Txn) error {
 }
 
 func (p *txnPool) release(b *txnBuf) {
+	p.bytes.Add(-int64(b.Bytes))
 	p.rows.Add(-int64(b.Rows))
 	p.put(b)
 	if p.waits.Load() && p.waits.Swap(false) {

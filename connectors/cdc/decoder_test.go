@@ -275,17 +275,17 @@ func TestPool(t *testing.T) {
 	defer cancel()
 	a, b := p.get(), p.get()
 	a.Rows, b.Rows = 20, 1
-	if err := p.admit(ctx, &a.Txn); err != nil {
+	if err := p.admit(ctx, &a.Txn, 1<<20); err != nil {
 		t.Fatal(err)
 	}
-	if err := p.admit(ctx, &b.Txn); err == nil {
+	if err := p.admit(ctx, &b.Txn, 1<<20); err == nil {
 		t.Fatal("admitted beyond the limit")
 	}
 	go func() {
 		time.Sleep(10 * time.Millisecond)
 		a.Release()
 	}()
-	if err := p.admit(context.Background(), &b.Txn); err != nil {
+	if err := p.admit(context.Background(), &b.Txn, 1<<20); err != nil {
 		t.Fatal(err)
 	}
 	b.Release()

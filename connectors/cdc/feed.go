@@ -22,6 +22,7 @@ type feed struct {
 	restored  []*Table // with cfg.events: the tables as of the start
 	m         counters
 	confirmed atomic.Uint64
+	pace      atomic.Int64
 	log       *slog.Logger
 }
 
@@ -80,6 +81,10 @@ func (s *feed) Confirm(p connectors.Position) {
 		}
 	}
 }
+
+// SetPace implements connectors.Pacer: large transactions are cut into smaller
+// steps, or larger ones again, from the next step on.
+func (s *feed) SetPace(stepBytes int) { s.pace.Store(int64(stepBytes)) }
 
 // Lag gives how many bytes of the server's log are known and not delivered,
 // and how old the last delivered commit was when it arrived.
@@ -210,6 +215,7 @@ func (r *run) attempt(ctx context.Context, start *connectors.Position) error {
 	}
 	if r.asm == nil {
 		r.asm = newAssembler(ctx, r.sink, &r.cfg, len(r.tables), *start, &r.m)
+		r.asm.pace = &r.pace
 		r.asm.noted, r.asm.flushed = r.versions, slices.Clone(r.versions)
 	}
 	conn.Close(ctx)
