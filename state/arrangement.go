@@ -1,6 +1,7 @@
 package state
 
 import (
+	"encoding/binary"
 	"errors"
 	"hash/maphash"
 	"io"
@@ -167,6 +168,37 @@ func (a *Arrangement) Delete(key []byte) error {
 	op := a.txn.batch.DeleteDeferred(numberLen + len(key))
 	copy(op.Key, a.low)
 	copy(op.Key[numberLen:], key)
+	return op.Finish()
+}
+
+// Add adds n to the count at a key, a uvarint, 0 if there is none. A key that
+// was not added to lately gets a merge, which reads nothing; one that was is read, which the
+// hot cache makes cheap from then on, and set: reads never find long chains of merges.
+func (a *Arrangement) Add(key []byte, n uint64) error {
+	var buf [binary.MaxVarintLen64]byte
+	if err := a.writable(len(key) + len(buf)); err != nil {
+		return err
+	}
+	a.key = append(a.key[:numberLen], key...)
+	if a.txn.addedLately(maphash.Bytes(a.s.hot.seed, a.key)) {
+		value, ok, err := a.Get(key)
+		if err != nil {
+			return err
+		}
+		if ok {
+			before, err := decodeCount(value)
+			if err != nil {
+				return a.readError(err)
+			}
+			n += before
+		}
+		return a.Set(key, buf[:binary.PutUvarint(buf[:], n)])
+	}
+	value := buf[:binary.PutUvarint(buf[:], n)]
+	op := a.txn.batch.MergeDeferred(numberLen+len(key), len(value))
+	copy(op.Key, a.low)
+	copy(op.Key[numberLen:], key)
+	copy(op.Value, value)
 	return op.Finish()
 }
 

@@ -121,15 +121,15 @@ func (c *hotCache) commit(repr []byte) {
 			return
 		}
 		switch kind {
-		case pebble.InternalKeyKindSet, pebble.InternalKeyKindDelete:
+		case pebble.InternalKeyKindSet, pebble.InternalKeyKindDelete, pebble.InternalKeyKindMerge:
 			if binary.BigEndian.Uint32(key) != 0 {
-				c.update(key, value, kind == pebble.InternalKeyKindSet)
+				c.update(key, value, kind)
 			}
 		}
 	}
 }
 
-func (c *hotCache) update(key, value []byte, ok bool) {
+func (c *hotCache) update(key, value []byte, kind pebble.InternalKeyKind) {
 	h := maphash.Bytes(c.seed, key)
 	s := c.shard(h)
 	s.mu.Lock()
@@ -139,6 +139,11 @@ func (c *hotCache) update(key, value []byte, ok bool) {
 		return
 	}
 	e := s.entry(slot)
+	if kind == pebble.InternalKeyKindMerge {
+		s.remove(slot) // rare: what is cached is read and set
+		return
+	}
+	ok := kind == pebble.InternalKeyKindSet
 	if room := len(e) - hotStart - len(key); ok && len(value) <= room && room <= 2*len(value)+64 {
 		v := binary.LittleEndian.Uint32(e[hotVal:]) & hotUsed
 		binary.LittleEndian.PutUint32(e[hotVal:], v|uint32(len(value)))

@@ -6,6 +6,8 @@ import (
 	"hash/maphash"
 	"sync/atomic"
 	"testing"
+
+	"github.com/cockroachdb/pebble/v2"
 )
 
 // What the cache says of a key is always the latest, through evictions,
@@ -24,10 +26,10 @@ func TestHotCache(t *testing.T) {
 			if ok := r.IntN(4) > 0; ok {
 				value := bytes.Repeat([]byte{byte(i)}, r.IntN(1<<r.IntN(9)))
 				latest[string(key)] = string(value)
-				c.update(key, value, true)
+				c.update(key, value, pebble.InternalKeyKindSet)
 			} else {
 				delete(latest, string(key))
-				c.update(key, nil, false)
+				c.update(key, nil, pebble.InternalKeyKindDelete)
 			}
 		default:
 			want, has := latest[string(key)]
@@ -86,7 +88,7 @@ func TestHotCacheAllocatesNothing(t *testing.T) {
 		if _, _, found := c.get(h, key, dst); !found {
 			c.fill(h, key, value, true, &commits, 0)
 		}
-		c.update(key, value[:30], true)
+		c.update(key, value[:30], pebble.InternalKeyKindSet)
 	}
 	for range 1 << 17 {
 		step()

@@ -28,7 +28,7 @@ const (
 
 	formatTemp    = ".tmp" // suffix of files that are not yet what they shall be
 	formatMagic   = "helios-sql state format "
-	formatVersion = 1
+	formatVersion = 2 // 2: counts are merged
 )
 
 // Keys: four bytes of number, then the arrangement's own key. Number 0 is the

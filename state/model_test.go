@@ -2,6 +2,7 @@ package state
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -103,6 +104,7 @@ func (m *model) change(t *testing.T, r *rand.Rand, tx *Txn, fps []int, n int) {
 		must(t, a.Set(key, value))
 		p[string(key)] = string(value)
 	}
+	m.count(t, r, tx, fps, n)
 	if r.IntN(4) == 0 {
 		key, value := fmt.Sprintf("k%d", r.IntN(20)), fmt.Sprint(r.IntN(1000))
 		tx.SetMeta(key, []byte(value))
@@ -112,6 +114,40 @@ func (m *model) change(t *testing.T, r *rand.Rand, tx *Txn, fps []int, n int) {
 		key := fmt.Sprintf("k%d", r.IntN(20))
 		tx.DeleteMeta(key)
 		delete(m.meta, key)
+	}
+}
+
+// count changes counts, each at most once: adds blindly, or reads and takes away.
+func (m *model) count(t *testing.T, r *rand.Rand, tx *Txn, fps []int, n int) {
+	id := partID{fp(fps[r.IntN(len(fps))]), "counts"}
+	a, err := tx.Open(id.fp, id.part)
+	must(t, err)
+	p, counted := m.part(id), map[string]bool{}
+	for range n {
+		key := randomKey(r)
+		if counted[string(key)] {
+			continue
+		}
+		counted[string(key)] = true
+		before, _ := binary.Uvarint([]byte(p[string(key)]))
+		if before > 0 && r.IntN(2) == 0 {
+			value, ok, err := a.Get(key)
+			must(t, err)
+			if got, err := decodeCount(value); !ok || got != before || err != nil {
+				t.Fatalf("count of %q is %d, want %d", key, got, before)
+			}
+			if before /= 2; before == 0 {
+				must(t, a.Delete(key))
+				delete(p, string(key))
+			} else {
+				must(t, a.Set(key, binary.AppendUvarint(nil, before)))
+				p[string(key)] = string(binary.AppendUvarint(nil, before))
+			}
+			continue
+		}
+		add := uint64(1 + r.IntN(100))
+		must(t, a.Add(key, add))
+		p[string(key)] = string(binary.AppendUvarint(nil, before+add))
 	}
 }
 
@@ -141,7 +177,7 @@ func (m *model) check(t *testing.T, r *rand.Rand, o opener, fps []int) {
 
 func (m *model) diff(r *rand.Rand, o opener, fps []int) error {
 	for _, f := range fps {
-		for _, part := range []string{"rows", "errs"} {
+		for _, part := range []string{"rows", "errs", "counts"} {
 			id := partID{fp(f), part}
 			a, err := o.Open(id.fp, part)
 			if err != nil {

@@ -41,7 +41,7 @@ func split(budget int64) sizes {
 
 func (s *Store) pebbleOptions() *pebble.Options {
 	o := &pebble.Options{
-		FS: s.fs, Cache: s.cache, Logger: pebbleLogger{s},
+		FS: s.fs, Cache: s.cache, Logger: pebbleLogger{s}, Merger: countMerger,
 		FormatMajorVersion:          pebble.FormatNewest,
 		MemTableSize:                uint64(s.sizes.memTable),
 		MemTableStopWritesThreshold: memTables,

@@ -25,6 +25,26 @@ type Txn struct {
 	added   map[partID]uint32 // names of this transaction, not yet committed
 	dropped [][16]byte
 	readers []*Arrangement // with iterators open
+	lately  [][4]uint32    // hashes of keys lately added to, see addedLately
+}
+
+// latelySets is a power of two.
+const latelySets = 1 << 16
+
+// addedLately reports whether a key was added to before by this transaction
+// and not very many others since, and remembers it: of each set the last four.
+func (t *Txn) addedLately(hash uint64) bool {
+	if t.lately == nil {
+		t.lately = make([][4]uint32, latelySets)
+	}
+	set, last := &t.lately[hash%latelySets], uint32(hash>>32)
+	for i, h := range set {
+		set[i], last = last, h
+		if h == uint32(hash>>32) {
+			return true
+		}
+	}
+	return false
 }
 
 // NewTxn begins a transaction. Close ends it.

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"bytes"
+	"encoding/binary"
 
 	"github.com/tidwall/btree"
 
@@ -66,6 +67,19 @@ func (o *overlay) Set(key, value []byte) error {
 
 // Delete removes an entry.
 func (o *overlay) Delete(key []byte) error { return o.put(key, nil) }
+
+// Add adds to a count, those of the changes included.
+func (o *overlay) Add(key []byte, n uint64) error {
+	value, ok, err := o.Get(key)
+	if err != nil {
+		return err
+	}
+	if ok {
+		before, _ := binary.Uvarint(value)
+		n += before
+	}
+	return o.put(key, binary.AppendUvarint(nil, n))
+}
 
 func (o *overlay) put(key, value []byte) error {
 	e, err := o.entry(key)

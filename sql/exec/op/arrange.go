@@ -7,8 +7,8 @@ import (
 )
 
 // An Arrange indexes its input; its output is its input. State: part "rows",
-// Key of its columns ‖ Row → count; "errs". Cost: one read and one write per row changed; of an
-// input without duplicates blind writes only.
+// Key of its columns ‖ Row → count; "errs". Cost: a blind write per row that comes, a read and
+// a write per row that goes; of an input without duplicates blind writes only.
 type Arrange struct {
 	keyer
 	unique bool
@@ -44,7 +44,7 @@ func (a *Arrange) Eval(in []*Delta, out *Delta) error {
 		var err error
 		switch {
 		case !a.unique:
-			_, err = bump(a.rows, key, w)
+			err = bump(a.rows, key, w)
 		case w > 0:
 			err = a.rows.Set(key, countOne)
 		default:

@@ -23,17 +23,21 @@ func count(value []byte) int64 {
 	return int64(n)
 }
 
-// bump adds w to the count at key, which must not become negative, and gives
-// the count before.
-func bump(a Arrangement, key []byte, w int64) (before int64, err error) {
+// bump adds w to the count at key, which must not become negative. Cost: one
+// blind write, if the count grows; else one read and one write.
+func bump(a Arrangement, key []byte, w int64) error {
+	if w > 0 {
+		return a.Add(key, uint64(w))
+	}
 	value, ok, err := a.Get(key)
 	if err != nil {
-		return 0, err
+		return err
 	}
+	var before int64
 	if ok {
 		before = count(value)
 	}
-	return before, put(a, key, before, before+w)
+	return put(a, key, before, before+w)
 }
 
 // put replaces the count before at key by after.
@@ -85,7 +89,7 @@ func (b *bag) add(d *zset.Batch) error {
 	b.batch.AppendBatch(d, 1)
 	b.batch.Canonical()
 	for i := range b.batch.Len() {
-		if _, err := bump(b.a, b.batch.Row(i), b.batch.Weight(i)); err != nil {
+		if err := bump(b.a, b.batch.Row(i), b.batch.Weight(i)); err != nil {
 			return err
 		}
 	}

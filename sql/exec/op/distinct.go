@@ -58,7 +58,7 @@ func (d *Distinct) Eval(in []*Delta, out *Delta) (err error) {
 			out.Rows.Append(after, 1)
 		}
 		for e := i; e < j; e++ {
-			if _, err := bump(d.rows, d.delta.both(e), d.delta.ents[e].w); err != nil {
+			if err := bump(d.rows, d.delta.both(e), d.delta.ents[e].w); err != nil {
 				return err
 			}
 		}

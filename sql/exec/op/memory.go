@@ -2,6 +2,7 @@ package op
 
 import (
 	"bytes"
+	"encoding/binary"
 
 	"github.com/tidwall/btree"
 
@@ -93,6 +94,15 @@ func (m *Memory) Delete(key []byte) error {
 	m.pend = append(m.pend, key...)
 	m.writes = append(m.writes, memWrite{off, len(m.pend), len(m.pend), true})
 	return nil
+}
+
+// Add records the write of the count that results.
+func (m *Memory) Add(key []byte, n uint64) error {
+	if value, ok, _ := m.Get(key); ok {
+		n += uint64(count(value))
+	}
+	var buf [binary.MaxVarintLen64]byte
+	return m.Set(key, buf[:binary.PutUvarint(buf[:], n)])
 }
 
 // Commit applies the writes recorded since the last one, in order.

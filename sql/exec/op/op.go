@@ -17,6 +17,10 @@ type Arrangement interface {
 	// Set and Delete copy what they are given.
 	Set(key, value []byte) error
 	Delete(key []byte) error
+	// Add adds n to the count at key, which is 0 if there is none, without
+	// telling it. Counts are uvarints. A key that Add is called for is not written
+	// otherwise in the same tick.
+	Add(key []byte, n uint64) error
 }
 
 // A Delta is what flows along an edge: the change of the rows and the change

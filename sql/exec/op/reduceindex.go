@@ -21,7 +21,7 @@ type index struct {
 func (x *index) apply(group []byte) error {
 	for e := range x.changes.len() {
 		x.key = append(append(x.key[:0], group...), x.changes.both(e)...)
-		if _, err := bump(x.a, x.key, x.changes.ents[e].w); err != nil {
+		if err := bump(x.a, x.key, x.changes.ents[e].w); err != nil {
 			return err
 		}
 	}
@@ -67,8 +67,8 @@ func (x *index) settle(group []byte, least *[]byte) error {
 
 // A valueIndex finds the least or greatest value of a group. State: group Key ‖
 // Key(value) ‖ value → count, Key(value) being inverted for the greatest, so that it comes first.
-// Of values that are equal but differ in bytes the least by bytes is taken. Cost: one read
-// and one write per value touched; one seek if the extreme is retracted.
+// Of values that are equal but differ in bytes the least by bytes is taken. Cost: one blind
+// write per value that comes, a read and a write per value that goes; one seek if the extreme is retracted.
 //
 // It is its aggregate's accumulator, too: the extreme's Key(value) ‖ value.
 type valueIndex struct {

@@ -9,7 +9,7 @@ import (
 // A Sink holds a view's rows where readers and other views find them; its
 // output is its input, consolidated. State, at the view's own name: part "rows", Key →
 // Row, or without a key Row → count; "errs", error row → count. Cost: one blind write per row
-// changed; without a key one read more.
+// changed; without a key one read more per row that goes.
 type Sink struct {
 	keyer
 	keyed bool
@@ -44,7 +44,7 @@ func (s *Sink) Eval(in []*Delta, out *Delta) error {
 	for i := range kd.len() {
 		out.Rows.Append(kd.row(i), kd.ents[i].w)
 		if !s.keyed {
-			if _, err := bump(s.rows, kd.both(i), kd.ents[i].w); err != nil {
+			if err := bump(s.rows, kd.both(i), kd.ents[i].w); err != nil {
 				return err
 			}
 		}
