@@ -114,7 +114,7 @@ func expDecimal(dst []byte, d *apd.Decimal, val float64, scale int) ([]byte, err
 	if _, err := c.Quo(&r, d, apd.NewWithBigInt(new(apd.BigInt).Lsh(apd.NewBigInt(1), uint(k)), 0)); err != nil {
 		return dst, pgerr.Newf(pgerr.InternalError, "computing exp: %w", err)
 	}
-	if _, err := c.Exp(&r, &r); err != nil {
+	if err := expSeries(c, &r); err != nil {
 		return dst, pgerr.Newf(pgerr.InternalError, "computing exp: %w", err)
 	}
 	for range k {
@@ -123,6 +123,27 @@ func expDecimal(dst []byte, d *apd.Decimal, val float64, scale int) ([]byte, err
 		}
 	}
 	return appendDecimal(dst, &r, scale)
+}
+
+// expSeries replaces x, of at most about 1, by e^x. (apd's own gives up after some number of terms.)
+func expSeries(c *apd.Context, x *apd.Decimal) error {
+	sum, term, n := apd.New(1, 0), apd.New(1, 0), apd.New(0, 0)
+	for i := int64(1); ; i++ {
+		n.SetInt64(i)
+		if _, err := c.Mul(term, term, x); err != nil {
+			return err
+		}
+		if _, err := c.Quo(term, term, n); err != nil {
+			return err
+		}
+		if term.IsZero() || int64(term.Exponent)+term.NumDigits() < -int64(c.Precision)-1 {
+			x.Set(sum)
+			return nil
+		}
+		if _, err := c.Add(sum, sum, term); err != nil {
+			return err
+		}
+	}
 }
 
 // lnWeight estimates the decimal weight of the natural logarithm, as

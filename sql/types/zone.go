@@ -215,10 +215,16 @@ func titleZone(name string) string {
 	return string(b)
 }
 
+// ZoneAbbreviation finds one of PostgreSQL's default abbreviations, ignoring case.
+func ZoneAbbreviation(name string) (*time.Location, bool) {
+	loc, ok := zoneAbbrevs()[strings.ToLower(name)]
+	return loc, ok
+}
+
 // ZoneOf finds a zone by abbreviation, by IANA name, or from an offset such as
 // +02 or -07:30, which is east of UTC.
 func ZoneOf(name string) (*time.Location, bool) {
-	if loc, ok := zoneAbbrevs()[strings.ToLower(name)]; ok {
+	if loc, ok := ZoneAbbreviation(name); ok {
 		return loc, true
 	}
 	if name != "" && (name[0] == '+' || name[0] == '-') {

@@ -52,6 +52,32 @@ var byteaFuncs = map[string]impl{
 		out[n.I] = byte(v.I)
 		return f.keep(out), nil
 	}),
+	"get_bit(bytea,int8)": fn2(func(_ *Frame, a, n types.Datum) (types.Datum, error) {
+		if err := checkBit(a.B, n.I); err != nil {
+			return a, err
+		}
+		return types.DInt(int64(a.B[n.I/8] >> (n.I % 8) & 1)), nil
+	}),
+	"set_bit(bytea,int8,int4)": fn3(func(f *Frame, a, n, v types.Datum) (types.Datum, error) {
+		if err := checkBit(a.B, n.I); err != nil {
+			return a, err
+		}
+		if v.I != 0 && v.I != 1 {
+			return a, pgerr.Newf(pgerr.InvalidParameterValue, "new bit must be 0 or 1")
+		}
+		out := append(f.out(), a.B...)
+		out[n.I/8] = out[n.I/8]&^(1<<(n.I%8)) | byte(v.I)<<(n.I%8)
+		return f.keep(out), nil
+	}),
+	"convert_from(bytea,name)": fn2(func(_ *Frame, a, name types.Datum) (types.Datum, error) {
+		if err := checkEncoding("source", name.B); err != nil {
+			return a, err
+		}
+		return a, types.CheckUTF8(a.B)
+	}),
+	"convert_to(text,name)": fn2(func(_ *Frame, a, name types.Datum) (types.Datum, error) {
+		return a, checkEncoding("destination", name.B)
+	}),
 	"sha224(bytea)": fn1(func(f *Frame, a types.Datum) (types.Datum, error) {
 		sum := sha256.Sum224(a.B)
 		return f.keep(append(f.out(), sum[:]...)), nil
@@ -76,6 +102,46 @@ func checkIndex(b []byte, i int64) error {
 		return pgerr.Newf("2202E", "index %d out of valid range, 0..%d", i, len(b)-1)
 	}
 	return nil
+}
+
+func checkBit(b []byte, i int64) error {
+	if i < 0 || i >= 8*int64(len(b)) {
+		return pgerr.Newf("2202E", "index %d out of valid range, 0..%d", i, 8*int64(len(b))-1)
+	}
+	return nil
+}
+
+// otherEncodings are PostgreSQL's encodings but UTF8, by their names without punctuation.
+var otherEncodings = func() map[string]bool {
+	m := map[string]bool{}
+	for _, w := range strings.Fields(`
+		abc alt big5 euccn eucjis2004 eucjp euckr euctw gb18030 gbk iso88591 iso885910 iso885913 iso885914 iso885915 iso885916
+		iso88592 iso88593 iso88594 iso88595 iso88596 iso88597 iso88598 iso88599 johab koi8 koi8r koi8u latin1 latin10 latin2 latin3
+		latin4 latin5 latin6 latin7 latin8 latin9 mskanji muleinternal shiftjis shiftjis2004 sjis sqlascii tcvn tcvn5712 uhc vscii
+		win win1250 win1251 win1252 win1253 win1254 win1255 win1256 win1257 win1258 win866 win874 win932 win936 win949 win950
+		windows1250 windows1251 windows1252 windows1253 windows1254 windows1255 windows1256 windows1257 windows1258 windows866
+		windows874 windows932 windows936 windows949 windows950
+	`) {
+		m[w] = true
+	}
+	return m
+}()
+
+// checkEncoding accepts the names of UTF8.
+func checkEncoding(side string, name []byte) error {
+	var plain []byte
+	for _, c := range name {
+		if isAlnum(c) {
+			plain = append(plain, asciiLower(c))
+		}
+	}
+	switch s := string(plain); {
+	case s == "utf8" || s == "unicode":
+		return nil
+	case otherEncodings[s]:
+		return pgerr.Unsupported(0, "encoding \"%s\"", name)
+	}
+	return pgerr.Newf(pgerr.InvalidParameterValue, "invalid %s encoding name \"%s\"", side, name)
 }
 
 func substrBytesFrom(_ *Frame, a, from types.Datum) (types.Datum, error) {

@@ -62,6 +62,7 @@ var functions = func() map[string]impl {
 	all := map[string]impl{}
 	for _, table := range []map[string]impl{
 		castFuncs, mathFuncs, numericFuncs, textFuncs, byteaFuncs, patternFuncs, regexpFuncs, datetimeFuncs, dateFieldFuncs, formatFuncs, charFuncs, numberFormatFuncs,
+		jsonBuildFuncs, overlapsFuncs,
 		jsonFuncs, contextFuncs,
 	} {
 		for id, f := range table {

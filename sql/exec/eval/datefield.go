@@ -155,7 +155,8 @@ func extractor(t types.OID, numeric bool) builder {
 					return types.DFloat(math.Inf(int(a.I))), nil
 				}
 				if t == types.Date {
-					return types.DFloat(float64(a.I + julianEpoch)), nil
+					_, err := dateToTimestamp(f, a)
+					return types.DFloat(float64(a.I + julianEpoch)), err
 				}
 				return f.julian(t, a, numeric)
 			}

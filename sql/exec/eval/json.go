@@ -5,7 +5,6 @@ import (
 	"strconv"
 
 	"github.com/helios-sql/helios-sql/sql/pgerr"
-	"github.com/helios-sql/helios-sql/sql/planner/scalar"
 	"github.com/helios-sql/helios-sql/sql/types"
 )
 
@@ -49,8 +48,10 @@ var jsonFuncs = func() map[string]impl {
 		"json_strip_nulls(json)": fn1(func(f *Frame, a types.Datum) (types.Datum, error) {
 			return f.keep(jsonStrip(f.out(), jsonTrim(a.B), ":", ",")), nil
 		}),
-		"to_json(anyelement)":  builder(toJSON),
-		"to_jsonb(anyelement)": builder(toJSON),
+		"jsonb_insert(jsonb,_text,jsonb)": fn3(func(f *Frame, a, p, v types.Datum) (types.Datum, error) { return jsonInsert(f, a, p, v, false) }),
+		"jsonb_insert(jsonb,_text,jsonb,bool)": fnN(func(f *Frame, args []types.Datum) (types.Datum, error) {
+			return jsonInsert(f, args[0], args[1], args[2], args[3].I != 0)
+		}),
 	}
 	for _, t := range []string{"json", "jsonb"} {
 		m[t+"_object_field("+t+",text)"] = jsonGet(false, func(s []byte, d types.Datum) ([]byte, bool) { return jsonField(s, d.B) })
@@ -427,40 +428,6 @@ func jsonNumber(t types.OID) fn1 {
 		v, err := types.NumericToInt(t, n.B)
 		return types.DInt(v), err
 	}
-}
-
-// toJSON compiles to_json and to_jsonb of one scalar.
-func toJSON(c *compiler, call *scalar.Call) (impl, error) {
-	t, binary := call.Args[0].Type().OID, call.Fn.Ret == types.JSONB
-	if t.Elem() != 0 || t == types.Record {
-		return nil, pgerr.Unsupported(call.Pos, "%s of type %s", call.Fn.Name, t)
-	}
-	return fn1(func(f *Frame, a types.Datum) (types.Datum, error) {
-		switch t {
-		case types.JSONB:
-			return a, nil
-		case types.JSON:
-			if !binary {
-				return a, nil
-			}
-			return f.keepErr(types.JSONBFromText(f.out(), a.B))
-		case types.Bool:
-			return f.keep(castText(f, f.out(), t, a)), nil
-		}
-		text := f.keep(f.appendText(f.out(), t, a)).B
-		switch t {
-		case types.Int2, types.Int4, types.Int8, types.Float4, types.Float8, types.Numeric:
-			if c := text[len(text)-1]; '0' <= c && c <= '9' {
-				if binary {
-					return f.keepErr(types.JSONBFromText(f.out(), text))
-				}
-				return types.Datum{B: text}, nil
-			}
-		case types.Timestamp, types.TimestampTZ:
-			text = isoTimestamp(text, t == types.TimestampTZ)
-		}
-		return f.keep(types.AppendJSONString(f.out(), text)), nil
-	}), nil
 }
 
 // isoTimestamp rewrites a timestamp's text with a T, and its zone with minutes.

@@ -34,7 +34,14 @@ var regexpFuncs = map[string]impl{
 		}
 		return types.DBool(re.Match(s.B)), nil
 	}),
-	"substring(text,text)": fn2(regexpSubstring),
+	"substring(text,text)": fn2(regexpSubstring), "substring(text,text,text)": fn3(similarSubstring),
+	"regexp_instr(text,text)": fnN(regexpInstr), "regexp_instr(text,text,int4)": fnN(regexpInstr),
+	"regexp_instr(text,text,int4,int4)": fnN(regexpInstr), "regexp_instr(text,text,int4,int4,int4)": fnN(regexpInstr),
+	"regexp_instr(text,text,int4,int4,int4,text)":      fnN(regexpInstr),
+	"regexp_instr(text,text,int4,int4,int4,text,int4)": fnN(regexpInstr),
+	"regexp_substr(text,text)":                         fnN(regexpSubstr), "regexp_substr(text,text,int4)": fnN(regexpSubstr),
+	"regexp_substr(text,text,int4,int4)": fnN(regexpSubstr), "regexp_substr(text,text,int4,int4,text)": fnN(regexpSubstr),
+	"regexp_substr(text,text,int4,int4,text,int4)": fnN(regexpSubstr),
 	"regexp_count(text,text)": fn2(func(f *Frame, s, p types.Datum) (types.Datum, error) {
 		return regexpCount(f, s, p, 1, regexpFlags{})
 	}),

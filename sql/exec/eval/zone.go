@@ -5,9 +5,9 @@ import (
 	"strings"
 	"sync"
 	"time"
-	_ "time/tzdata" // the zones must not depend on the machine
 
 	"github.com/helios-sql/helios-sql/sql/pgerr"
+	"github.com/helios-sql/helios-sql/sql/types"
 )
 
 // zones caches the time zones that were loaded by name.
@@ -26,23 +26,17 @@ func loadZone(name []byte) (*time.Location, error) {
 	return z, nil
 }
 
-// findZone finds an abbreviation or a zone of the time zone database in any
-// case of letters; nil if there is none.
+// findZone finds an abbreviation, an offset or a zone of the time zone
+// database; nil if there is none.
 func findZone(name string) *time.Location {
-	upper := strings.ToUpper(name)
-	if off, ok := abbreviations[upper]; ok {
-		return time.FixedZone(upper, off)
+	if z, ok := types.ZoneAbbreviation(name); ok {
+		return z
 	}
 	if z := offsetZone(name); z != nil {
 		return z
 	}
-	if name == "" || upper == "LOCAL" {
-		return nil
-	}
-	for _, n := range []string{name, upper, capitalize(name)} {
-		if z, err := time.LoadLocation(n); err == nil {
-			return z
-		}
+	if z, ok := types.LoadZone(name); ok {
+		return z
 	}
 	return nil
 }
@@ -65,80 +59,4 @@ func offsetZone(s string) *time.Location {
 		unit /= 60
 	}
 	return time.FixedZone("", sign*secs)
-}
-
-// capitalize writes a zone's name as the database does: America/New_York.
-func capitalize(name string) string {
-	b := []byte(strings.ToLower(name))
-	start := true
-	for i, c := range b {
-		if start {
-			b[i] = asciiUpper(c)
-		}
-		start = c == '/' || c == '_' || c == '-'
-	}
-	return string(b)
-}
-
-// abbreviations are PostgreSQL's default ones with a fixed offset, in seconds east of UTC.
-var abbreviations = map[string]int{
-	"ACDT":   37800,
-	"ACST":   34200,
-	"ADT":    -10800,
-	"AEDT":   39600,
-	"AEST":   36000,
-	"AKDT":   -28800,
-	"AKST":   -32400,
-	"AST":    -14400,
-	"AWST":   28800,
-	"BRST":   -7200,
-	"BRT":    -10800,
-	"BST":    3600,
-	"CADT":   37800,
-	"CAST":   34200,
-	"CDT":    -18000,
-	"CEST":   7200,
-	"CET":    3600,
-	"CETDST": 7200,
-	"CST":    -21600,
-	"EAT":    10800,
-	"EDT":    -14400,
-	"EEST":   10800,
-	"EET":    7200,
-	"EETDST": 10800,
-	"EST":    -18000,
-	"FET":    10800,
-	"GMT":    0,
-	"HKT":    28800,
-	"HST":    -36000,
-	"IDT":    10800,
-	"JST":    32400,
-	"KST":    32400,
-	"MDT":    -21600,
-	"MEST":   7200,
-	"MESZ":   7200,
-	"MET":    3600,
-	"METDST": 7200,
-	"MEZ":    3600,
-	"MSD":    14400,
-	"MST":    -25200,
-	"NDT":    -9000,
-	"NST":    -12600,
-	"NZDT":   46800,
-	"NZST":   43200,
-	"PDT":    -25200,
-	"PHT":    28800,
-	"PKT":    18000,
-	"PST":    -28800,
-	"SAST":   7200,
-	"SGT":    28800,
-	"UCT":    0,
-	"UT":     0,
-	"UTC":    0,
-	"WADT":   28800,
-	"WAST":   25200,
-	"WET":    0,
-	"WETDST": 3600,
-	"Z":      0,
-	"ZULU":   0,
 }

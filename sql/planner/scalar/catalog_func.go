@@ -45,6 +45,8 @@ chr(int4) text
 clock_timestamp() timestamptz volatile
 concat(any...) text notstrict
 concat_ws(text,any...) text notstrict
+convert_from(bytea,name) text
+convert_to(text,name) bytea
 cos(float8) float8
 cosh(float8) float8
 cot(float8) float8
@@ -93,6 +95,7 @@ gcd(int4,int4) int4
 gcd(int8,int8) int8
 gcd(numeric,numeric) numeric
 gen_random_uuid() uuid volatile
+get_bit(bytea,int8) int4
 get_byte(bytea,int4) int4
 getdatabaseencoding() name stable
 initcap(text) text
@@ -101,13 +104,23 @@ isfinite(interval) bool
 isfinite(timestamp) bool
 isfinite(timestamptz) bool
 json_array_length(json) int4
+json_build_array() json
+json_build_array(any...) json notstrict
+json_build_object() json
+json_build_object(any...) json notstrict
 json_extract_path(json,text...) json
 json_extract_path_text(json,text...) text
 json_strip_nulls(json) json
 json_typeof(json) text
 jsonb_array_length(jsonb) int4
+jsonb_build_array() jsonb
+jsonb_build_array(any...) jsonb notstrict
+jsonb_build_object() jsonb
+jsonb_build_object(any...) jsonb notstrict
 jsonb_extract_path(jsonb,text...) jsonb
 jsonb_extract_path_text(jsonb,text...) text
+jsonb_insert(jsonb,_text,jsonb) jsonb
+jsonb_insert(jsonb,_text,jsonb,bool) jsonb
 jsonb_pretty(jsonb) text
 jsonb_set(jsonb,_text,jsonb) jsonb
 jsonb_set(jsonb,_text,jsonb,bool) jsonb
@@ -174,6 +187,19 @@ num_nulls(any...) int4 notstrict
 octet_length(bpchar) int4
 octet_length(bytea) int4
 octet_length(text) int4
+overlaps(time,interval,time,interval) bool notstrict
+overlaps(time,interval,time,time) bool notstrict
+overlaps(time,time,time,interval) bool notstrict
+overlaps(time,time,time,time) bool notstrict
+overlaps(timestamp,interval,timestamp,interval) bool notstrict
+overlaps(timestamp,interval,timestamp,timestamp) bool notstrict
+overlaps(timestamp,timestamp,timestamp,interval) bool notstrict
+overlaps(timestamp,timestamp,timestamp,timestamp) bool notstrict
+overlaps(timestamptz,interval,timestamptz,interval) bool notstrict stable
+overlaps(timestamptz,interval,timestamptz,timestamptz) bool notstrict stable
+overlaps(timestamptz,timestamptz,timestamptz,interval) bool notstrict stable
+overlaps(timestamptz,timestamptz,timestamptz,timestamptz) bool notstrict
+overlaps(timetz,timetz,timetz,timetz) bool notstrict
 overlay(bytea,bytea,int4) bytea
 overlay(bytea,bytea,int4,int4) bytea
 overlay(text,text,int4) text
@@ -198,6 +224,12 @@ random() float8 volatile
 regexp_count(text,text) int4
 regexp_count(text,text,int4) int4
 regexp_count(text,text,int4,text) int4
+regexp_instr(text,text) int4
+regexp_instr(text,text,int4) int4
+regexp_instr(text,text,int4,int4) int4
+regexp_instr(text,text,int4,int4,int4) int4
+regexp_instr(text,text,int4,int4,int4,text) int4
+regexp_instr(text,text,int4,int4,int4,text,int4) int4
 regexp_like(text,text) bool
 regexp_like(text,text,text) bool
 regexp_replace(text,text,text) text
@@ -205,6 +237,11 @@ regexp_replace(text,text,text,int4) text
 regexp_replace(text,text,text,int4,int4) text
 regexp_replace(text,text,text,int4,int4,text) text
 regexp_replace(text,text,text,text) text
+regexp_substr(text,text) text
+regexp_substr(text,text,int4) text
+regexp_substr(text,text,int4,int4) text
+regexp_substr(text,text,int4,int4,text) text
+regexp_substr(text,text,int4,int4,text,int4) text
 repeat(text,int4) text
 replace(text,text,text) text
 reverse(text) text
@@ -219,6 +256,7 @@ rtrim(text) text
 rtrim(text,text) text
 scale(numeric) int4
 session_user() name stable
+set_bit(bytea,int8,int4) bytea
 set_byte(bytea,int4,int4) bytea
 sha224(bytea) bytea
 sha256(bytea) bytea
