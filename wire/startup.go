@@ -195,6 +195,9 @@ func (c *conn) login(ctx context.Context, params map[string]string) error {
 		return err
 	}
 	c.ses = ses
+	if n, ok := ses.(session.Named); ok {
+		c.results.zone.Names = n.Names()
+	}
 	if id, ok := ses.(session.Identified); ok {
 		c.pid = id.ID()
 	} else {

@@ -200,7 +200,7 @@ func (s *Session) createView(ctx context.Context, st *ast.CreateView, out *resul
 	}
 	rel := &catalog.Relation{Schema: schema, Name: name, Kind: kind, Query: st.QueryText, ColumnNames: st.Columns,
 		SearchPath: s.path}
-	q, err := s.binder(e.Catalog(), nil).BindQuery(st.Query)
+	q, err := s.viewBinder(e.Catalog()).BindQuery(st.Query)
 	if err != nil {
 		return err
 	}

@@ -161,6 +161,7 @@ func (s *Session) evalContext(tx *transaction) *eval.Context {
 		Schema:    schema,
 		SessionID: s.id,
 		Version:   VersionText,
+		Catalog:   s.names(s.catalog()),
 		Setting: func(name string) (string, bool) {
 			v, err := s.vars.get(name)
 			return v, err == nil

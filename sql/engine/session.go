@@ -24,6 +24,7 @@ var (
 	_ session.Session = (*Session)(nil)
 
 	_ session.Identified = (*Session)(nil)
+	_ session.Named      = (*Session)(nil)
 )
 
 // A Session is one client's conversation with the engine. See
@@ -66,6 +67,7 @@ func (e *Engine) NewSession(_ context.Context, params map[string]string) (sessio
 	}
 	s := &Session{engine: e, id: e.sessions.next.Add(1), user: params["user"], since: time.Now(), vars: newVars(),
 		statements: map[string]*statement{}, portals: map[string]*portal{}}
+	s.format.Names = s.Names()
 	for name, value := range params {
 		switch name {
 		case "user", "database", "options", "replication":
@@ -157,7 +159,13 @@ func (s *Session) derive() {
 
 // binder makes a binder for one statement.
 func (s *Session) binder(cat *catalog.Snapshot, params []types.OID) *binder.Binder {
-	return binder.New(cat, binder.Options{SearchPath: s.path, ParamTypes: params, ParseView: parseQuery})
+	return binder.New(cat, binder.Options{SearchPath: s.path, ParamTypes: params, ParseView: parseQuery, Format: &types.Format{Names: s.names(cat)}})
+}
+
+// viewBinder makes a binder for a query that is kept: it must not depend on
+// what an OID means today.
+func (s *Session) viewBinder(cat *catalog.Snapshot) *binder.Binder {
+	return binder.New(cat, binder.Options{SearchPath: s.path, ParseView: parseQuery})
 }
 
 // parseQuery parses the text of one query.

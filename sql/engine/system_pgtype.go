@@ -80,7 +80,7 @@ func typeRows(_ *Session, _ *readView, t *tuple) {
 	for _, f := range typeFacts() {
 		t.oid("oid", oid(f.oid)).text("typname", f.name).int("typlen", f.len).bool("typbyval", f.byVal).char("typtype", f.kind).
 			char("typcategory", f.category).bool("typispreferred", f.preferred).oid("typsubscript", f.subscript).oid("typelem", f.elem).
-			oid("typarray", f.array).oid("typinput", f.input).oid("typoutput", f.output).oid("typreceive", f.receive).oid("typsend", f.send).
+			oid("typarray", oid(f.oid.Array())).oid("typinput", f.input).oid("typoutput", f.output).oid("typreceive", f.receive).oid("typsend", f.send).
 			oid("typmodin", f.modIn).oid("typmodout", f.modOut).oid("typanalyze", f.analyze).char("typalign", f.align).
 			char("typstorage", f.storage).oid("typcollation", f.collation)
 		t.end()
@@ -88,8 +88,7 @@ func typeRows(_ *Session, _ *readView, t *tuple) {
 }
 
 // pseudoTypes are types of arguments and results that no value here has.
-var pseudoTypes = map[string]oid{"internal": 2281, "cstring": 2275, "anyarray": 2277, "oidvector": 30, "trigger": 2279,
-	"regproc": 24, "regtype": 2206, "regclass": 2205, "regnamespace": 4089}
+var pseudoTypes = map[string]oid{"internal": 2281, "cstring": 2275, "anyarray": 2277, "oidvector": 30, "trigger": 2279}
 
 func typeOID(name string) (oid, bool) {
 	if id, ok := types.OIDByName(name); ok {

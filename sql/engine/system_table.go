@@ -21,8 +21,8 @@ var relationFacts string
 // standIns are the types that columns of system relations have here in the
 // place of PostgreSQL's.
 var standIns = map[string]types.Type{
-	"regproc": types.T(types.OIDType), "regtype": types.T(types.OIDType), "_regtype": types.T(types.OIDArray),
-	"xid": types.T(types.OIDType), "int2vector": types.T(types.Text), "oidvector": types.T(types.Text),
+	"_regtype": types.T(types.OIDArray),
+	"xid":      types.T(types.OIDType), "int2vector": types.T(types.Text), "oidvector": types.T(types.Text),
 	"pg_node_tree": types.T(types.Text), "_aclitem": types.T(types.TextArray), "anyarray": types.T(types.Text),
 	"pg_lsn": types.T(types.Text), "inet": types.T(types.Text), "_pg_statistic": types.T(types.TextArray),
 	"pg_ndistinct": types.T(types.Text), "pg_dependencies": types.T(types.Text), "pg_mcv_list": types.T(types.Text),

@@ -12,7 +12,7 @@ import (
 // standInTypes are the types of columns of system relations, by
 // PostgreSQL's own that we do not have; domains show their base types.
 var standInTypes = map[string]string{
-	"regproc": "oid", "regtype": "oid", "regtype[]": "oid[]", "xid": "oid", "int2vector": "text", "oidvector": "text", "pg_node_tree": "text",
+	"regtype[]": "oid[]", "xid": "oid", "int2vector": "text", "oidvector": "text", "pg_node_tree": "text",
 	"aclitem[]": "text[]", "anyarray": "text", "pg_lsn": "text", "inet": "text", "pg_statistic[]": "text[]", "pg_ndistinct": "text",
 	"pg_dependencies": "text", "pg_mcv_list": "text",
 }

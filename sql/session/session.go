@@ -68,6 +68,9 @@ type Identified interface {
 	ID() int32
 }
 
+// A Named session knows what OIDs mean in the text of regclass and its kin.
+type Named interface{ Names() types.Names }
+
 // A ResultColumn describes one column of a result.
 type ResultColumn struct {
 	Name     string

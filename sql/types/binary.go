@@ -13,7 +13,7 @@ func AppendBinary(dst []byte, t OID, p []byte) []byte {
 	switch t {
 	case Int2:
 		return append(dst, p[1], p[0])
-	case Int4, Date, OIDType, Float4:
+	case Int4, Date, OIDType, Float4, RegProc, RegClass, RegType, RegNamespace:
 		return append(dst, p[3], p[2], p[1], p[0])
 	case Int8, Float8, Time, Timestamp, TimestampTZ:
 		return append(dst, p[7], p[6], p[5], p[4], p[3], p[2], p[1], p[0])
@@ -56,7 +56,7 @@ func AppendFromBinary(dst []byte, t Type, bin []byte) ([]byte, error) {
 		return append(dst, 3, b2i(bin[0] != 0)), nil
 	case Int2:
 		return append(dst, 4, bin[1], bin[0]), nil
-	case Int4, OIDType:
+	case Int4, OIDType, RegProc, RegClass, RegType, RegNamespace:
 		return AppendFixed4(dst, binary.BigEndian.Uint32(bin)), nil
 	case Int8:
 		return AppendFixed8(dst, binary.BigEndian.Uint64(bin)), nil
@@ -143,7 +143,7 @@ func AppendFromBinary(dst []byte, t Type, bin []byte) ([]byte, error) {
 // binarySize gives the length of a type's binary form where it is fixed.
 func binarySize(t OID) int {
 	switch t {
-	case Bool, Int2, Int4, OIDType, Float4, Date, Int8, Float8, Timestamp, TimestampTZ, Time, TimeTZ, Interval, UUID:
+	case Bool, Int2, Int4, OIDType, Float4, Date, Int8, Float8, Timestamp, TimestampTZ, Time, TimeTZ, Interval, UUID, RegProc, RegClass, RegType, RegNamespace:
 		return int(t.Size())
 	}
 	return 0

@@ -9,7 +9,7 @@ import (
 // intermediate result of an expression. Which field holds it follows from its
 // type, as the payloads of Row do:
 //
-//	I: bool (0, 1), int2, int4, int8, oid, float4 and float8 (as float64 bits),
+//	I: bool (0, 1), int2, int4, int8, oid and its kin, float4 and float8 (as float64 bits),
 //	   date (days), time, timestamp, timestamptz (µs)
 //	B: all others, the payload as in Row; borrowed unless said otherwise
 type Datum struct {
@@ -54,7 +54,7 @@ func (d Datum) Float() float64 { return math.Float64frombits(uint64(d.I)) }
 // InI reports whether datums of the type live in Datum.I.
 func (t OID) InI() bool {
 	switch t {
-	case Bool, Int2, Int4, Int8, OIDType, Float4, Float8, Date, Time, Timestamp, TimestampTZ:
+	case Bool, Int2, Int4, Int8, OIDType, Float4, Float8, Date, Time, Timestamp, TimestampTZ, RegProc, RegClass, RegType, RegNamespace:
 		return true
 	}
 	return false
@@ -69,7 +69,7 @@ func Decode(t OID, payload []byte) Datum {
 		return Datum{I: int64(int16(binary.LittleEndian.Uint16(payload)))}
 	case Int4, Date:
 		return Datum{I: int64(int32(binary.LittleEndian.Uint32(payload)))}
-	case OIDType:
+	case OIDType, RegProc, RegClass, RegType, RegNamespace:
 		return Datum{I: int64(binary.LittleEndian.Uint32(payload))}
 	case Int8, Time, Timestamp, TimestampTZ, Float8:
 		return Datum{I: int64(binary.LittleEndian.Uint64(payload))}
@@ -97,7 +97,7 @@ func AppendDatum(dst []byte, t OID, d Datum) []byte {
 		return append(dst, 3, byte(d.I))
 	case Int2:
 		return append(dst, 4, byte(d.I), byte(d.I>>8))
-	case Int4, Date, OIDType:
+	case Int4, Date, OIDType, RegProc, RegClass, RegType, RegNamespace:
 		return AppendFixed4(dst, uint32(d.I))
 	case Int8, Time, Timestamp, TimestampTZ, Float8:
 		return AppendFixed8(dst, uint64(d.I))

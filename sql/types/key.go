@@ -45,7 +45,7 @@ func AppendKeyDatum(dst []byte, t OID, d Datum) []byte {
 		return binary.BigEndian.AppendUint16(dst, uint16(d.I)^1<<15)
 	case Int4, Date:
 		return binary.BigEndian.AppendUint32(dst, uint32(d.I)^1<<31)
-	case OIDType:
+	case OIDType, RegProc, RegClass, RegType, RegNamespace:
 		return binary.BigEndian.AppendUint32(dst, uint32(d.I))
 	case Int8, Time, Timestamp, TimestampTZ:
 		return binary.BigEndian.AppendUint64(dst, uint64(d.I)^1<<63)
@@ -72,7 +72,7 @@ func AppendKeySpan(dst []byte, t OID, row Row, s Span) []byte {
 		return append(dst, p[1]^0x80, p[0])
 	case Int4, Date:
 		return append(dst, p[3]^0x80, p[2], p[1], p[0])
-	case OIDType:
+	case OIDType, RegProc, RegClass, RegType, RegNamespace:
 		return append(dst, p[3], p[2], p[1], p[0])
 	case Int8, Time, Timestamp, TimestampTZ:
 		return append(dst, p[7]^0x80, p[6], p[5], p[4], p[3], p[2], p[1], p[0])
@@ -186,7 +186,7 @@ func skipKeyValue(key []byte, off int, t OID) int {
 		return off + 1
 	case Int2:
 		return off + 2
-	case Int4, Date, OIDType, Float4:
+	case Int4, Date, OIDType, Float4, RegProc, RegClass, RegType, RegNamespace:
 		return off + 4
 	case Int8, Time, Timestamp, TimestampTZ, Float8:
 		return off + 8
@@ -240,7 +240,7 @@ func Compare(t OID, a, b Datum) int {
 		return -1
 	}
 	switch t {
-	case Bool, Int2, Int4, Int8, OIDType, Date, Time, Timestamp, TimestampTZ:
+	case Bool, Int2, Int4, Int8, OIDType, Date, Time, Timestamp, TimestampTZ, RegProc, RegClass, RegType, RegNamespace:
 		return compareInt64(a.I, b.I)
 	case Float4, Float8:
 		return CompareFloat(a.Float(), b.Float())

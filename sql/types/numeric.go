@@ -291,7 +291,7 @@ func IntInRange(t OID, v int64) bool {
 		return v == int64(int16(v))
 	case Int4:
 		return v == int64(int32(v))
-	case OIDType:
+	case OIDType, RegProc, RegClass, RegType, RegNamespace:
 		return v == int64(uint32(v))
 	}
 	return true

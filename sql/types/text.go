@@ -16,6 +16,8 @@ type Format struct {
 	// Now is what 'now', 'today' and the like mean in input, as a timestamptz.
 	// 0 refuses them with 0A000: what is stored or planned once must not depend on the clock.
 	Now int64
+	// Names knows what OIDs mean in the text of regclass and its kin; nil: they are numbers.
+	Names Names
 }
 
 var utcFormat = Format{}
@@ -27,6 +29,8 @@ func (f *Format) AppendText(dst []byte, t OID, p []byte) []byte {
 		return strconv.AppendInt(dst, Decode(t, p).I, 10)
 	case Text, VarChar, BPChar, Name, JSON, JSONB:
 		return append(dst, p...)
+	case RegProc, RegClass, RegType, RegNamespace:
+		return f.appendRegText(dst, t, uint32(Decode(t, p).I))
 	case Char:
 		return appendCharText(dst, p)
 	case Bool:
@@ -118,6 +122,12 @@ func (f *Format) AppendFromText(dst []byte, t Type, text []byte) ([]byte, error)
 		return append(dst, 4, byte(v), byte(v>>8)), nil
 	case OIDType:
 		v, err := parseOID(text)
+		if err != nil {
+			return dst, err
+		}
+		return AppendFixed4(dst, v), nil
+	case RegProc, RegClass, RegType, RegNamespace:
+		v, err := f.parseReg(t.OID, text)
 		if err != nil {
 			return dst, err
 		}

@@ -63,7 +63,7 @@ var functions = func() map[string]impl {
 	for _, table := range []map[string]impl{
 		castFuncs, mathFuncs, numericFuncs, textFuncs, byteaFuncs, patternFuncs, regexpFuncs, datetimeFuncs, dateFieldFuncs, formatFuncs, charFuncs, numberFormatFuncs,
 		jsonBuildFuncs, overlapsFuncs,
-		jsonFuncs, contextFuncs,
+		jsonFuncs, contextFuncs, systemFuncs,
 	} {
 		for id, f := range table {
 			if _, twice := all[id]; twice {

@@ -113,6 +113,9 @@ func TestDifferential(t *testing.T) {
 		if strings.HasPrefix(f.ID, "current_t") || strings.HasPrefix(f.ID, "localt") {
 			return // syntax, no functions
 		}
+		if _, system := systemFuncs[f.ID]; system && f.Name != "pg_size_pretty" || strings.HasPrefix(f.ID, "io(") && strings.Contains(f.ID, "reg") {
+			return // PostgreSQL's catalogs are not ours
+		}
 		if f.Volatility != scalar.Volatile && len(f.Args) > 0 && os.Getenv("ONLY") == "" || strings.Contains(f.ID, os.Getenv("ONLY")) && os.Getenv("ONLY") != "" {
 			fns = append(fns, f)
 		}

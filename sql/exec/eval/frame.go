@@ -23,6 +23,8 @@ type Context struct {
 	Version   string // version()
 	// Setting looks up a run-time parameter by its lower-case name; nil: there are none.
 	Setting func(name string) (value string, ok bool)
+	// Catalog answers for the objects of the database; nil: there are none.
+	Catalog Catalog
 }
 
 // A Frame is the place where programs run: a row, where its values lie, and an
@@ -44,7 +46,11 @@ func NewFrame(ctx *Context) *Frame {
 	if ctx == nil {
 		ctx = &Context{}
 	}
-	return &Frame{ctx: ctx, format: types.Format{TimeZone: ctx.TimeZone}, buf: make([]byte, 0, 1024)}
+	f := &Frame{ctx: ctx, format: types.Format{TimeZone: ctx.TimeZone}, buf: make([]byte, 0, 1024)}
+	if ctx.Catalog != nil {
+		f.format.Names = ctx.Catalog
+	}
+	return f
 }
 
 // SetRow makes row the one that programs read. It is borrowed; results of

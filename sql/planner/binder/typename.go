@@ -20,7 +20,7 @@ func (b *Binder) ResolveType(n ast.TypeName) (t types.Type, err error) {
 var otherTypes = map[string]bool{}
 
 func init() {
-	for _, n := range strings.Fields(`regclass regtype regproc regprocedure regoper regoperator regrole regnamespace regconfig
+	for _, n := range strings.Fields(`regprocedure regoper regoperator regrole regconfig
 		regdictionary xml money inet cidr macaddr macaddr8 point line lseg box path polygon circle bit varbit tsvector tsquery
 		int4range int8range numrange tsrange tstzrange daterange int4multirange int8multirange nummultirange tsmultirange
 		tstzmultirange datemultirange jsonpath pg_lsn xid xid8 cid tid txid_snapshot pg_snapshot refcursor oidvector int2vector

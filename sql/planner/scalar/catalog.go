@@ -131,7 +131,8 @@ func Category(t types.OID) byte {
 		return 'S'
 	case types.Char:
 		return 'Z'
-	case types.Int2, types.Int4, types.Int8, types.Float4, types.Float8, types.Numeric, types.OIDType:
+	case types.Int2, types.Int4, types.Int8, types.Float4, types.Float8, types.Numeric, types.OIDType,
+		types.RegProc, types.RegClass, types.RegType, types.RegNamespace:
 		return 'N'
 	case types.Date, types.Time, types.TimeTZ, types.Timestamp, types.TimestampTZ:
 		return 'D'
@@ -151,7 +152,8 @@ func Category(t types.OID) byte {
 // Preferred is pg_type.typispreferred.
 func Preferred(t types.OID) bool {
 	switch t {
-	case types.Bool, types.Float8, types.OIDType, types.Text, types.TimestampTZ, types.Interval:
+	case types.Bool, types.Float8, types.OIDType, types.Text, types.TimestampTZ, types.Interval,
+		types.RegClass, types.RegType, types.RegNamespace:
 		return true
 	}
 	return false
@@ -165,6 +167,7 @@ var scalarTypes = map[string]types.OID{
 	"varchar": types.VarChar, "date": types.Date, "time": types.Time, "timestamp": types.Timestamp,
 	"timestamptz": types.TimestampTZ, "interval": types.Interval, "timetz": types.TimeTZ,
 	"numeric": types.Numeric, "uuid": types.UUID, "jsonb": types.JSONB,
+	"regproc": types.RegProc, "regclass": types.RegClass, "regtype": types.RegType, "regnamespace": types.RegNamespace,
 }
 
 var arrayTypes = map[string]types.OID{
@@ -192,7 +195,7 @@ func buildRegistry() *registry {
 		byID: map[string]*Func{}, aggByID: map[string]*AggFunc{},
 		casts: map[castPair]cast{}, io: map[castPair]*Func{},
 	}
-	for _, table := range []string{functionTable, castFunctionTable} {
+	for _, table := range []string{functionTable, castFunctionTable, systemFunctionTable} {
 		for w := range tableLines(table) {
 			r.addFunc(w)
 		}
@@ -204,8 +207,10 @@ func buildRegistry() *registry {
 		r.addAggregate(w)
 	}
 	r.addIOCasts()
-	for w := range tableLines(castTable) {
-		r.addCast(w)
+	for _, table := range []string{castTable, systemCastTable} {
+		for w := range tableLines(table) {
+			r.addCast(w)
+		}
 	}
 	return r
 }
@@ -279,7 +284,7 @@ func (r *registry) addIOCasts() {
 	add := func(from, to string) {
 		f := parseSignature("io(" + from + "," + to + ")")
 		f.Name, f.Ret, f.Args = "io", f.Args[1], f.Args[:1]
-		if zoned(f.Args[0]) || zoned(f.Ret) {
+		if zoned(f.Args[0]) || zoned(f.Ret) || named(f.Args[0]) || named(f.Ret) {
 			f.Volatility = Stable
 		}
 		r.register(f)
@@ -304,6 +309,15 @@ func (r *registry) addIOCasts() {
 // zoned says that the text of a type's values depends on the session's time zone.
 func zoned(t types.OID) bool {
 	return t == types.TimestampTZ || t == types.TimeTZ || t == types.TimestampTZArray
+}
+
+// named says that the text of a type's values depends on the catalog.
+func named(t types.OID) bool {
+	switch t {
+	case types.RegProc, types.RegClass, types.RegType, types.RegNamespace:
+		return true
+	}
+	return false
 }
 
 func (r *registry) register(f *Func) {
@@ -342,6 +356,8 @@ func typeNamed(name string) types.OID {
 		return types.Any
 	case "anyelement":
 		return types.AnyElement
+	case "void":
+		return types.Void
 	}
 	panic(fmt.Sprintf("scalar: no type %q", name))
 }

@@ -255,7 +255,7 @@ func VolatilityOf(e Expr) Volatility {
 		v = max(v, c.Fn.Volatility)
 		for i, a := range c.Args {
 			p := c.Fn.Args[min(i, len(c.Fn.Args)-1)]
-			if (p == types.Any || p == types.AnyElement) && zoned(a.Type().OID) {
+			if (p == types.Any || p == types.AnyElement) && (zoned(a.Type().OID) || named(a.Type().OID)) {
 				v = max(v, Stable)
 			}
 		}
