@@ -130,7 +130,14 @@ func currentSetting(f *Frame, a, missingOK types.Datum) (types.Datum, error) {
 }
 
 func typeOf(c *compiler, call *scalar.Call) (impl, error) {
-	name := types.DString(call.Args[0].Type().OID.String())
+	oid := call.Args[0].Type().OID
+	name := types.DString(oid.String())
+	switch oid {
+	case types.BPChar:
+		name = types.DString("character")
+	case types.BPCharArray:
+		name = types.DString("character[]")
+	}
 	return evalFn(func(*Frame) (types.Datum, error) { return name, nil }), nil
 }
 

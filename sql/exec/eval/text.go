@@ -144,6 +144,9 @@ func castText(f *Frame, dst []byte, t types.OID, d types.Datum) []byte {
 
 func concatAny(c *compiler, call *scalar.Call) (impl, error) {
 	lt, rt := call.Args[0].Type().OID, call.Args[1].Type().OID
+	if lt.Elem() != 0 || rt.Elem() != 0 {
+		return nil, pgerr.Unsupported(call.Pos, "|| of an array")
+	}
 	return fn2(func(f *Frame, a, b types.Datum) (types.Datum, error) {
 		return f.keep(castText(f, castText(f, f.out(), lt, a), rt, b)), nil
 	}), nil

@@ -18,6 +18,9 @@ func loadZone(name []byte) (*time.Location, error) {
 	if z, ok := zones.Load(string(name)); ok {
 		return z.(*time.Location), nil
 	}
+	if strings.EqualFold(string(name), "msk") { // its offset has changed, and not as its zone's did
+		return nil, pgerr.Unsupported(0, "time zone abbreviation \"%s\"", name)
+	}
 	z := findZone(string(name))
 	if z == nil {
 		return nil, pgerr.Newf(pgerr.InvalidParameterValue, "time zone \"%s\" not recognized", name)
