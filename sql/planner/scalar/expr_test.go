@@ -97,3 +97,22 @@ func TestRewriteAndColumns(t *testing.T) {
 		t.Error("IsConst")
 	}
 }
+
+// TestCanErrorByConstants looks at patterns of LIKE and units of EXTRACT.
+func TestCanErrorByConstants(t *testing.T) {
+	text := func(s string) Expr { return &Const{Typ: types.T(types.Text), Value: types.DString(s)} }
+	like := func(pattern Expr) Expr { return op("textlike(text,text)", c0, pattern) }
+	extract := func(unit string) Expr { return op("extract(text,timestamp)", text(unit), c0) }
+	for _, c := range []struct {
+		e    Expr
+		want bool
+	}{
+		{like(text("a%")), false}, {like(text(`a\%`)), false}, {like(text(`a\\`)), false}, {like(text(`a\`)), true}, {like(text(`a\\\`)), true},
+		{like(c1), true}, {extract("year"), false}, {extract("fortnight"), true}, {op("extract(text,time)", text("year"), c0), true},
+		{op("textcat(text,text)", c0, text("x")), false}, {op("int2(int4)", c0), true}, {op("int8(int4)", c0), false},
+	} {
+		if got := CanError(c.e); got != c.want {
+			t.Errorf("CanError(%s) = %v", String(c.e), got)
+		}
+	}
+}
