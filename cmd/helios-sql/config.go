@@ -26,6 +26,7 @@ type config struct {
 	Init               string        `name:"init" help:"file of SQL statements run at start"`
 	Database           string        `name:"database" help:"name of the database that clients connect to"`
 	Memory             string        `name:"memory" help:"memory budget of the state, such as 512MB"`
+	MinFree            string        `name:"min-free" help:"free disk space below which nothing more is written, such as 1GB; empty: enough to end in order"`
 	CheckpointInterval time.Duration `name:"checkpoint-interval" help:"longest time between two syncs"`
 	Auth               string        `name:"auth" help:"trust, or scram-sha-256 with --password-file"`
 	PasswordFile       string        `name:"password-file" help:"file of user:password lines"`

@@ -75,13 +75,19 @@ func serve(ctx context.Context, cfg config) (err error) {
 	if err != nil {
 		return fmt.Errorf("memory: %w", err)
 	}
+	var minFree int64
+	if cfg.MinFree != "" {
+		if minFree, err = parseBytes(cfg.MinFree); err != nil {
+			return fmt.Errorf("min-free: %w", err)
+		}
+	}
 	auth, err := authenticator(cfg)
 	if err != nil {
 		return err
 	}
 	began := time.Now()
 	limitMemory(memory)
-	store, err := state.Open(state.Options{Dir: cfg.DataDir, MemoryBudget: memory, Logger: log})
+	store, err := state.Open(state.Options{Dir: cfg.DataDir, MemoryBudget: memory, MinFreeBytes: minFree, Logger: log})
 	if err != nil {
 		return fmt.Errorf("opening %s: %w", cfg.DataDir, err)
 	}

@@ -18,8 +18,8 @@ import (
 )
 
 var (
-	boundRows   = flag.Int("bound.rows", 300_000, "rows of the bound test's large transactions")
-	boundMemory = flag.Int("bound.memory", 128, "memory budget of the bound test, MB")
+	boundRows   = flag.Int("bound.rows", 100_000, "rows of the bound test's large transactions")
+	boundMemory = flag.Int("bound.memory", 64, "memory budget of the bound test, MB")
 )
 
 // overheadMB is what the process may take beyond its budget (--memory): the

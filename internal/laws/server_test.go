@@ -206,7 +206,7 @@ func (s *server) logTail(n int) string {
 // must runs a statement that has to succeed and gives its rows.
 func must(t testing.TB, conn *pgconn.PgConn, sql string) []string {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
 	defer cancel()
 	rows, err := ask(ctx, conn, sql)
 	if err != nil {
