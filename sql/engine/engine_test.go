@@ -126,6 +126,9 @@ func (p *printer) Notice(n *pgerr.Error) error {
 // run executes a string and prints what comes back.
 func run(ses session.Session, sql string, in io.Reader) string {
 	p := &printer{in: in}
+	if n, ok := ses.(session.Named); ok {
+		p.format.Names = n.Names()
+	}
 	if err := ses.Query(context.Background(), sql, p); err != nil {
 		f := pgerr.Flatten(err)
 		fmt.Fprintf(&p.buf, "ERROR %s: %s", f.Code, f.Message)

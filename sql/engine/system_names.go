@@ -112,11 +112,16 @@ func typeText(t types.OID) string {
 	return t.String()
 }
 
+// countFuncs counts the functions of a name; those that only PostgreSQL has
+// make it ambiguous, too.
 func countFuncs(name string) (n int) {
 	all, _ := funcFacts()
 	for _, f := range all {
 		if f.name == name {
 			n++
+			if f.more {
+				n++
+			}
 		}
 	}
 	return n

@@ -21,7 +21,7 @@ func init() {
 
 // The facts of PostgreSQL 15's functions over the types that we may have: name, then
 // OID(arguments)result:flags of every overload, the flags being volatility, s(trict) or n,
-// kind, and r for a set.
+// kind, and r for a set. A name with + has further overloads in PostgreSQL.
 //
 //go:embed pgcatalog/functions.txt
 var functionFactLines string
@@ -47,6 +47,7 @@ type funcFact struct {
 	volatility, kind   byte
 	strict, returnsSet bool
 	used               bool // we have it, or a type has it
+	more               bool // PostgreSQL has further overloads of the name
 }
 
 // funcFacts are the functions by OID's place in the list, and by ID.
@@ -60,11 +61,12 @@ var funcFacts = sync.OnceValues(func() ([]*funcFact, map[string]*funcFact) {
 	}
 	for line := range strings.Lines(functionFactLines) {
 		words := strings.Fields(line)
+		name, more := strings.CutSuffix(words[0], "+")
 		for _, w := range words[1:] {
 			id, rest, _ := strings.Cut(w, "(")
 			args, rest, _ := strings.Cut(rest, ")")
 			result, flags, _ := strings.Cut(rest, ":")
-			f := &funcFact{oid: oid(parseFact(id)), id: words[0] + "(" + args + ")", name: words[0], result: result,
+			f := &funcFact{oid: oid(parseFact(id)), id: name + "(" + args + ")", name: name, result: result, more: more,
 				volatility: flags[0], strict: flags[1] == 's', kind: flags[2], returnsSet: strings.HasSuffix(flags, "r")}
 			if args != "" {
 				f.args = strings.Split(args, ",")
