@@ -89,7 +89,7 @@ func newSide(n physical.Node, key []int, stateOf func(physical.Node) Opener) (op
 		return op.Side{}, pgerr.Newf(pgerr.InternalError, "join by columns %v of an input arranged by %v", key, by)
 	}
 	rows, err := stateOf(n).Open(fp, "rows")
-	return op.Side{Types: n.Types(), Key: key, Rows: rows, Keyed: keyed}, err
+	return op.Side{Types: n.Types(), Key: key, Rows: rows, Keyed: keyed, Whole: len(by) == len(key)}, err
 }
 
 // maxDelta bounds the rows of one operator's delta of one tick, well within

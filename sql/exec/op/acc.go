@@ -23,7 +23,7 @@ func newAggregate(i int, spec physical.Agg, in []types.Type, open Open) (aggrega
 		if err != nil {
 			return a, err
 		}
-		a.values = &valueIndex{index: index{a: part}, ts: in[spec.Arg : spec.Arg+1], greatest: spec.Fn.Name == "max"}
+		a.values = &valueIndex{index: index{cur: reader{rows: part}}, ts: in[spec.Arg : spec.Arg+1], greatest: spec.Fn.Name == "max"}
 		a.acc = a.values
 		return a, nil
 	}
@@ -36,7 +36,7 @@ func newAggregate(i int, spec physical.Agg, in []types.Type, open Open) (aggrega
 		if err != nil {
 			return a, err
 		}
-		a.distinct = &distinctIndex{index: index{a: part}, oid: arg}
+		a.distinct = &distinctIndex{index: index{cur: reader{rows: part}}, oid: arg}
 	}
 	return a, nil
 }

@@ -33,12 +33,14 @@ type Join struct {
 
 // A Side is one input of a join: rows of types Types, arranged in Rows, either
 // as a stored relation with a unique key (Keyed: Key → Row) or else as Key ‖ Row → count,
-// by the columns Key (a stored relation's unique key may go on behind them).
+// by the columns Key (a stored relation's unique key may go on behind them, unless Whole says
+// that it is Key).
 type Side struct {
 	Types []types.Type
 	Key   []int
 	Rows  Arrangement
 	Keyed bool
+	Whole bool
 }
 
 type side struct {
@@ -48,7 +50,7 @@ type side struct {
 	delta  *keyed   // own, or the input's
 	shared *Arrange // the input, if its change by key may be used
 	nulls  types.Row
-	cur    zset.Cursor
+	cur    reader
 }
 
 // read makes delta the input's change by key.
@@ -65,7 +67,8 @@ func (s *side) read(d *Delta) {
 }
 
 func newSide(s Side) side {
-	return side{Side: s, keyer: newKeyer(s.Types, s.Key), nulls: make(types.Row, len(s.Types))}
+	return side{Side: s, keyer: newKeyer(s.Types, s.Key), nulls: make(types.Row, len(s.Types)),
+		cur: reader{rows: s.Rows, points: s.Keyed && s.Whole}}
 }
 
 // current gives the entry the cursor is at, under a key of n bytes.
@@ -112,14 +115,7 @@ func (j *Join) Eval(in []*Delta, out *Delta) (err error) {
 	if j.l.delta.len()+j.r.delta.len() == 0 {
 		return nil
 	}
-	if j.l.cur, err = j.l.Rows.Cursor(); err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, j.l.cur.Close()) }()
-	if j.r.cur, err = j.r.Rows.Cursor(); err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, j.r.cur.Close()) }()
+	defer func() { err = errors.Join(err, j.l.cur.Close(), j.r.cur.Close()) }()
 	if j.residual != nil {
 		j.lcount = zeroCounts(j.lcount, j.l.delta.len())
 		j.rcount = zeroCounts(j.rcount, j.r.delta.len())
@@ -190,7 +186,7 @@ func (j *Join) half(d, s *side, left bool, out *Delta) error {
 		}
 		key := kd.key(a)
 		for ok := s.cur.Seek(key); ok; ok = s.cur.Next() {
-			row, w := s.current(s.cur, len(key))
+			row, w := s.current(&s.cur, len(key))
 			for x := a; x < b; x++ {
 				lrow, rrow := kd.row(x), row
 				if !left {

@@ -105,7 +105,7 @@ func (j *Join) keptByKey(d, o *side, key []byte, a, ga, b, gb int, left bool, ou
 		sign = -1
 	}
 	for ok := d.cur.Seek(key); ok; ok = d.cur.Next() {
-		row, w := d.current(d.cur, len(key))
+		row, w := d.current(&d.cur, len(key))
 		j.emitKept(row, sign*w, left, out)
 	}
 }
@@ -121,7 +121,7 @@ func (s *side) matches(key []byte, b, gb int) (before, after bool) {
 		if after {
 			break
 		}
-		row, w := s.current(s.cur, len(key))
+		row, w := s.current(&s.cur, len(key))
 		after = w+s.delta.weightOf(row, b, gb) > 0
 	}
 	return before, after
@@ -144,7 +144,7 @@ func (j *Join) keptByRow(d, o *side, key []byte, counts []pairCount, a, ga, b, g
 		return
 	}
 	for ok := d.cur.Seek(key); ok; ok = d.cur.Next() {
-		row, w := d.current(d.cur, len(key))
+		row, w := d.current(&d.cur, len(key))
 		if !j.touched(row, o.delta, b, gb, left) {
 			continue
 		}
@@ -185,7 +185,7 @@ func (j *Join) matchesRow(row types.Row, o *side, key []byte, b, gb int, left bo
 		after = after || o.delta.ents[y].w > 0 && j.satisfies(row, o.delta.row(y), left)
 	}
 	for ok := o.cur.Seek(key); ok && !(before && after); ok = o.cur.Next() {
-		orow, w := o.current(o.cur, len(key))
+		orow, w := o.current(&o.cur, len(key))
 		if !j.satisfies(row, orow, left) {
 			continue
 		}

@@ -88,7 +88,7 @@ func NewReduce(in []types.Type, keys []int, aggs []physical.Agg, open Open) (*Re
 			if err != nil {
 				return nil, err
 			}
-			r.reps = &index{a: a}
+			r.reps = &index{cur: reader{rows: a}}
 			r.indexes = append(r.indexes, r.reps)
 		}
 	}
@@ -118,9 +118,6 @@ func (r *Reduce) Eval(in []*Delta, out *Delta) (err error) {
 	r.keyer.load(&r.delta, in[0])
 	if r.delta.len() == 0 && (len(r.cols) > 0 || r.started) {
 		return nil
-	}
-	if err := r.open(); err != nil {
-		return err
 	}
 	defer func() { err = errors.Join(err, r.close()) }()
 	r.started = true
@@ -317,23 +314,9 @@ func (r *Reduce) render(dst []byte) ([]byte, outcome, error) {
 	return dst, aRow, nil
 }
 
-func (r *Reduce) open() error {
-	for _, x := range r.indexes {
-		cur, err := x.a.Cursor()
-		if err != nil {
-			return errors.Join(err, r.close())
-		}
-		x.cur = cur
-	}
-	return nil
-}
-
 func (r *Reduce) close() (err error) {
 	for _, x := range r.indexes {
-		if x.cur != nil {
-			err = errors.Join(err, x.cur.Close())
-			x.cur = nil
-		}
+		err = errors.Join(err, x.cur.Close())
 	}
 	return err
 }

@@ -4,14 +4,12 @@ import (
 	"bytes"
 
 	"github.com/helios-sql/helios-sql/sql/types"
-	"github.com/helios-sql/helios-sql/sql/zset"
 )
 
 // An index counts what groups hold: group Key ‖ item → count. changes are
 // those of the group at hand, items being keys and rows of it together.
 type index struct {
-	a       Arrangement
-	cur     zset.Cursor
+	cur     reader
 	changes keyed
 	least   liveness
 	key     []byte
@@ -21,7 +19,7 @@ type index struct {
 func (x *index) apply(group []byte) error {
 	for e := range x.changes.len() {
 		x.key = append(append(x.key[:0], group...), x.changes.both(e)...)
-		if err := bump(x.a, x.key, x.changes.ents[e].w); err != nil {
+		if err := bump(x.cur.rows, x.key, x.changes.ents[e].w); err != nil {
 			return err
 		}
 	}
@@ -37,7 +35,7 @@ func (x *index) leastAfter(group, before []byte) []byte {
 	for e := range x.changes.len() {
 		item, w := x.changes.row(e), x.changes.ents[e].w
 		if w < 0 && bytes.Equal(item, before) {
-			_, after := x.least.run(x.cur, group, &x.changes, 0, x.changes.len())
+			_, after := x.least.run(&x.cur, group, &x.changes, 0, x.changes.len())
 			return after
 		}
 		if w > 0 && least == nil {
@@ -140,7 +138,7 @@ func (x *distinctIndex) finish(group []byte, acc accumulator) error {
 	for i, j := 0, 0; i < kd.len(); i = j {
 		j = kd.group(i)
 		x.prefix = append(append(x.prefix[:0], group...), kd.key(i)...)
-		before, after := x.least.run(x.cur, x.prefix, kd, i, j)
+		before, after := x.least.run(&x.cur, x.prefix, kd, i, j)
 		if before != nil && after != nil && bytes.Equal(before, after) {
 			continue
 		}

@@ -346,10 +346,7 @@ func (u *Upsert) touch(row types.Row, change int, isNew bool) {
 
 // read fetches the base rows that are needed, in key order.
 func (u *Upsert) read() (err error) {
-	cur, err := u.rows.Cursor()
-	if err != nil {
-		return err
-	}
+	cur := reader{rows: u.rows}
 	defer func() { err = errors.Join(err, cur.Close()) }()
 	for i := range u.slots {
 		s := &u.slots[i]
