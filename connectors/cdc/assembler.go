@@ -208,7 +208,7 @@ func (a *assembler) flush(p connectors.Position, last bool) error {
 		b.Rows += b.Changes[i].Changes.Len()
 		b.Bytes += b.Changes[i].Changes.Bytes()
 	}
-	b.final, b.first, b.alone = a.final, !a.begun, false
+	b.final, b.before, b.first, b.alone = a.final, a.at.LSN, !a.begun, false
 	a.begun = true
 	if a.redefine {
 		a.flushed, a.redefine = slices.Clone(a.noted), false

@@ -140,7 +140,7 @@ func (f *follower) relation(rel *relation, schema, name string, cols []wireColum
 		rel.types[i] = col.Type
 		now.Columns = append(now.Columns, col)
 	}
-	if now.same(old) {
+	if now.same(old) && !old.assumed {
 		now = old
 	}
 	rel.version = now

@@ -202,7 +202,7 @@ func (f *frames) startCopy(sql string, want byte) error {
 // close ends the session in order.
 func (f *frames) close() {
 	f.conn.SetDeadline(time.Now().Add(time.Second))
-	f.conn.Write([]byte{'X', 0, 0, 0, 4})
+	_, _ = f.conn.Write([]byte{'X', 0, 0, 0, 4}) // the connection is closed next
 	f.conn.Close()
 }
 

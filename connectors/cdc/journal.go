@@ -23,6 +23,7 @@ type journal struct {
 	entries  []entry
 	messages []Message
 	final    connectors.LSN // of the commit record
+	before   connectors.LSN // up to which all was in when the transaction began
 	first    bool           // nothing of the transaction was delivered before
 	alone    bool           // a message outside of any transaction
 }
@@ -76,7 +77,7 @@ func (a *assembler) message(m Message, at connectors.LSN, size int) error {
 		}
 	} else if a.open {
 		return corrupt("Message outside of transactions within one")
-	} else if at < a.at.LSN {
+	} else if at <= a.at.LSN {
 		return nil
 	}
 	if a.cur == nil {
@@ -88,16 +89,16 @@ func (a *assembler) message(m Message, at connectors.LSN, size int) error {
 	if m.Transactional {
 		return nil
 	}
-	// The record starts at this LSN; what starts behind it has not been seen.
+	// Its LSN is the end of its record, and may be the start of a commit record.
 	a.cur = nil
-	b.Position, b.Last, b.Rows, b.Bytes, b.XID = connectors.Position{LSN: at + 1}, true, 0, 0, 0
+	b.Position, b.Last, b.Rows, b.Bytes, b.XID = connectors.Position{LSN: at}, true, 0, 0, 0
 	b.final, b.first, b.alone = at, true, true
 	b.entries[0].seq = 1
 	if err := a.deliver(b); err != nil {
 		return err
 	}
-	a.at, a.progress = connectors.Position{LSN: at + 1}, 0
-	a.m.delivered.Store(uint64(at + 1))
+	a.at, a.progress = connectors.Position{LSN: at}, 0
+	a.m.delivered.Store(uint64(at))
 	return nil
 }
 

@@ -254,7 +254,7 @@ func (s *Source) advance() *Event {
 		if b.first && !b.alone && b.final != s.resumed {
 			e := s.txnEvent(Begin, b)
 			e.LSN = b.final
-			e.mark = mark{at: connectors.Position{LSN: s.whole(), StepLSN: b.final}}
+			e.mark = mark{at: connectors.Position{LSN: b.before, StepLSN: b.final}}
 			return e
 		}
 	}
@@ -276,9 +276,6 @@ func (s *Source) advance() *Event {
 	return e
 }
 
-// whole is the position of the last whole transaction.
-func (s *Source) whole() connectors.LSN { return s.pos.at.LSN }
-
 func (s *Source) txnEvent(t EventType, b *txnBuf) *Event {
 	e := s.arena.event()
 	*e = Event{Type: t, CommitLSN: b.final, XID: b.XID, CommitTime: b.CommitTime}
@@ -289,7 +286,7 @@ func (s *Source) txnEvent(t EventType, b *txnBuf) *Event {
 func (s *Source) entry(b *txnBuf, n *entry) *Event {
 	e := s.txnEvent(LogMessage, b)
 	e.LSN, e.Seq, e.Table = n.lsn, n.seq, n.table
-	e.mark = mark{at: connectors.Position{LSN: s.whole(), Step: n.seq, StepLSN: b.final}}
+	e.mark = mark{at: connectors.Position{LSN: b.before, Step: n.seq, StepLSN: b.final}}
 	if b.alone || s.cur.next == len(b.entries) && b.Last && !s.feed.cfg.TransactionEvents {
 		e.mark = mark{at: b.Position}
 	}
