@@ -23,6 +23,8 @@ func init() {
 	tableContents["pg_catalog.pg_settings"] = settingRows
 	tableContents["pg_catalog.pg_stat_activity"] = activityRows
 	tableContents["pg_catalog.pg_prepared_statements"] = preparedRows
+	tableContents["pg_catalog.pg_stat_all_indexes"] = indexStatistics
+	tableContents["pg_catalog.pg_stat_user_indexes"] = indexStatistics
 	tableContents["pg_catalog.pg_stat_all_tables"] = tableStatistics(func(r *catalog.Relation) bool { return true })
 	tableContents["pg_catalog.pg_stat_user_tables"] = tableStatistics(func(r *catalog.Relation) bool { return r.Kind != catalog.System })
 	tableContents["pg_catalog.pg_stat_sys_tables"] = tableStatistics(func(r *catalog.Relation) bool { return r.Kind == catalog.System })
@@ -119,4 +121,12 @@ func tableStatistics(which func(*catalog.Relation) bool) tableRows {
 			}
 		}
 	}
+}
+
+// indexStatistics shows the indexes of primary keys in the same way.
+func indexStatistics(_ *Session, v *readView, t *tuple) {
+	withPrimaryKey(v.cat, func(r *catalog.Relation) {
+		t.oid("relid", oid(r.ID)).oid("indexrelid", indexOID(r)).text("schemaname", r.Schema).text("relname", r.Name).
+			text("indexrelname", pkeyName(r)).end()
+	})
 }

@@ -387,7 +387,8 @@ func (n *num) rank() int {
 // cmp compares finite values.
 func (n *num) cmp(m *num) int {
 	if n.kind == numSmall && m.kind == numSmall {
-		a, b, ok := n.coef, m.coef, true
+		a, b := n.coef, m.coef
+		var ok bool
 		if n.scale < m.scale {
 			a, ok = mulPow10(a, int(m.scale-n.scale))
 		} else {
