@@ -101,16 +101,6 @@ func (n *names) with(dropped [][16]byte, added map[partID]uint32, next uint32) *
 	return out
 }
 
-// find names a number, for errors.
-func (n *names) find(num uint32) string {
-	for id, x := range n.numbers {
-		if x == num {
-			return id.String()
-		}
-	}
-	return "number " + strconv.FormatUint(uint64(num), 10)
-}
-
 // A SourcePosition is where in a source a commit stands; the fields are those
 // of connectors.Position.
 type SourcePosition struct {

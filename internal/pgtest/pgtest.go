@@ -262,7 +262,7 @@ func (s *Server) Restart() error {
 		if err = s.waitReady(deadline); err == nil {
 			return nil
 		}
-		s.proc.stop(syscall.SIGQUIT)
+		_ = s.proc.stop(syscall.SIGQUIT) // err says why
 		s.proc = nil
 		// Backends of a killed server may hold its shared memory for a moment.
 		if !strings.Contains(s.LogTail(5), "still in use") || time.Now().After(deadline) {

@@ -348,9 +348,9 @@ func (s *Session) readCopy(in session.CopyReader, f copyFormat, rel *catalog.Rel
 }
 
 // where says on which line an error was found.
-func (r *copyLines) where(rel *catalog.Relation, column string, err error) error {
+func (c *copyLines) where(rel *catalog.Relation, column string, err error) error {
 	e := pgerr.Flatten(err)
-	e.Where = fmt.Sprintf("COPY %s, line %d%s", rel.Name, r.line, column)
+	e.Where = fmt.Sprintf("COPY %s, line %d%s", rel.Name, c.line, column)
 	return e
 }
 

@@ -48,8 +48,10 @@ func (e *Engine) hydrate(ctx context.Context, rel *catalog.Relation, sink *physi
 				fresh = append(fresh, fp)
 			}
 		}
-		shared.move(t.store.Snapshot())
-		var err error
+		err := shared.move(t.store.Snapshot())
+		if err != nil {
+			return err
+		}
 		if h, err = circuit.NewHydrator(uint32(rel.ID), sink, t.circuit.Has, txnOpener{own}, shared); err != nil {
 			return err
 		}

@@ -37,7 +37,7 @@ var settings = map[string]setting{
 	"client_encoding":                     {def: "UTF8", report: true, check: utf8Only, help: "Encoding of the client."},
 	"client_min_messages":                 {def: "notice", help: "Least severity of messages sent."},
 	"datestyle":                           {def: "ISO, MDY", report: true, check: isoOnly, help: "Format of dates."},
-	"default_transaction_isolation":       {def: "read committed", help: "Isolation of new transactions."},
+	"default_transaction_isolation":       {def: "read committed", check: oneOf("read uncommitted", "read committed", "repeatable read"), help: "Isolation of new transactions."},
 	"default_transaction_read_only":       {def: "off", report: true, check: boolean, help: "Whether new transactions are read-only."},
 	"extra_float_digits":                  {def: "1", check: integer(-15, 3), help: "Digits of floats; 1 and more is exact."},
 	"helios.min_lsn":                      {check: lsn, help: "Reads wait until this LSN of every source is in."},

@@ -381,6 +381,6 @@ func (l *loader) abort() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.bulk != nil {
-		l.bulk.Abort()
+		_ = l.bulk.Abort() // what is left is removed at the next start
 	}
 }

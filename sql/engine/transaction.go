@@ -263,8 +263,11 @@ func (s *Session) transactionStatement(ctx context.Context, st *ast.Transaction,
 		if s.tx != nil && s.tx.block {
 			return "BEGIN", out.warn(pgerr.ActiveSQLTransaction, "there is already a transaction in progress")
 		}
-		tx := s.begin(true)
-		return "BEGIN", tx.setModes(st)
+		if err := s.begin(true).setModes(st); err != nil {
+			s.rollback()
+			return "", err
+		}
+		return "BEGIN", nil
 	case "set transaction":
 		if s.tx == nil || !s.tx.block {
 			return "SET", out.warn(pgerr.NoActiveSQLTransaction, "SET TRANSACTION can only be used in transaction blocks")
@@ -313,6 +316,8 @@ func (tx *transaction) setModes(st *ast.Transaction) error {
 			tx.readOnly = true
 		case "read write":
 			tx.readOnly = false
+		case "isolation level serializable":
+			return pgerr.Unsupported(int(st.Pos), "isolation level SERIALIZABLE").WithHint("Transactions are REPEATABLE READ.")
 		}
 	}
 	return nil

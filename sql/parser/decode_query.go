@@ -132,7 +132,6 @@ func (d *decoder) from(items []ast.TableRef, n tidb.ResultSetNode) {
 		}
 		if !ok || j.On != nil {
 			items[i] = d.table(n)
-			n = nil
 			if i > 0 {
 				d.bug("FROM lost an item")
 			}

@@ -288,7 +288,7 @@ func (p *reader) withClause() (*ast.With, frag) {
 			c.Materialized = &yes
 		}
 		lp := p.expect("(")
-		body := frag{}
+		var body frag
 		if p.kw("insert") || p.kw("update") || p.kw("delete") {
 			c.Stmt = p.statement()
 			body = p.t("SELECT NULL", lp)

@@ -14,7 +14,6 @@ type Hydrator struct {
 	g     graph
 	snaps []*snapArrangement
 	snap  Opener
-	moved bool
 }
 
 // NewHydrator plans the hydration of view rel. existing tells the operators

@@ -78,7 +78,6 @@ func weight(d *apd.Decimal) (w, first, second, groups int) {
 
 var (
 	apdOne   = apd.New(1, 0)
-	apdTen   = apd.New(10, 0)
 	near1Lo  = apd.New(9, -1)
 	near1Hi  = apd.New(11, -1)
 	numTen   = mustNumeric("10")

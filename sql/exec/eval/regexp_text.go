@@ -87,7 +87,7 @@ func appendReplacement(out, r, s []byte, m []int) []byte {
 			continue
 		}
 		i++
-		group := -1
+		var group int
 		switch c := r[i]; {
 		case c == '&':
 			group = 0

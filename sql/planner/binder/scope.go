@@ -60,7 +60,6 @@ type colInfo struct {
 type item struct {
 	alias    string // "" for a join without alias
 	explicit bool   // the alias was given
-	schema   string // of a table without alias
 	rel      *catalog.Relation
 	cols     []itemCol
 	// relVisible: alias.column may be used; colsVisible: column alone, and *.
