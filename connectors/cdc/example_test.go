@@ -17,11 +17,11 @@ func shop(name string) string {
 	}
 	run(name, `CREATE TABLE users (id int PRIMARY KEY, name text); CREATE TABLE orders (id int PRIMARY KEY, user_id int, amount numeric(10,2));
 		INSERT INTO users VALUES (1, 'Ada'), (2, 'Grace')`)
-	return cdc.TestServer().DSN(name)
+	return cdc.SharedServer().DSN(name)
 }
 
 func run(db, sql string) {
-	if err := cdc.TestServer().Exec(context.Background(), db, sql); err != nil {
+	if err := cdc.SharedServer().Exec(context.Background(), db, sql); err != nil {
 		log.Fatal(err)
 	}
 }
