@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os/exec"
@@ -115,9 +116,10 @@ func (b *bench) pointReads(ctx context.Context) error {
 	say("point reads")
 	for _, clients := range []int{1, 8} {
 		f := figure{Name: fmt.Sprintf("point reads by key, %d clients", clients), Unit: "/s", Ceiling: "PostgreSQL"}
-		for range min(3, b.rounds) {
+		for round := range min(3, b.rounds) {
+			wait := b.profileTo(ctx, fmt.Sprintf("reads-%d-%d.pprof", clients, round), b.reads)
 			ours, err := b.readRate(ctx, b.srv.dsn(), "SELECT id, user_id, amount, status, note, created_at FROM shop_orders WHERE id = $1", clients)
-			if err != nil {
+			if err := errors.Join(err, wait()); err != nil {
 				return err
 			}
 			theirs, err := b.readRate(ctx, b.pg.TCP("shop"), "SELECT id, user_id, amount, status, note, created_at FROM orders WHERE id = $1", clients)

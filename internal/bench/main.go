@@ -72,7 +72,7 @@ func main() {
 	rounds := flag.Int("rounds", 0, "number of rounds; 0: as the sizes say")
 	binary := flag.String("binary", "", "program to measure; empty: build bin/helios-sql")
 	memory := flag.String("memory", "512MB", "memory budget of helios-sql")
-	profile := flag.String("profile", "", "write CPU profiles of the streaming runs to this directory")
+	profile := flag.String("profile", "", "write CPU profiles of the drains and reads to this directory")
 	flag.Parse()
 	b := &bench{sizes: fullSizes, binary: *binary, memory: *memory, profile: *profile}
 	if *quick {

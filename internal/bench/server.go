@@ -236,6 +236,14 @@ func (s *server) profile(ctx context.Context, path string, d time.Duration) (wai
 	return func() error { return <-done }
 }
 
+// profileTo is profile, if there shall be any.
+func (b *bench) profileTo(ctx context.Context, file string, d time.Duration) (wait func() error) {
+	if b.profile == "" {
+		return func() error { return nil }
+	}
+	return b.srv.profile(ctx, filepath.Join(b.profile, file), d)
+}
+
 // copyDir copies a directory of plain files.
 func copyDir(from, to string) error {
 	if err := os.RemoveAll(to); err != nil {

@@ -276,10 +276,7 @@ func (b *bench) drain(ctx context.Context, marker, profile string) (d drain, err
 	if err != nil {
 		return d, err
 	}
-	waitProfile := func() error { return nil }
-	if b.profile != "" {
-		waitProfile = b.srv.profile(ctx, filepath.Join(b.profile, profile), 3*time.Second)
-	}
+	waitProfile := b.profileTo(ctx, profile, 3*time.Second)
 	err = poll(ctx, func() (bool, error) {
 		name, err := value[string](ctx, conn, "SELECT name FROM users WHERE id = 1")
 		return name == marker, err
