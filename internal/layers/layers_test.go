@@ -40,10 +40,11 @@ var doors = map[string][]string{
 	"sql/exec/circuit": {"sql/exec/eval", "sql/exec/op", "sql/pgerr", "sql/planner/physical", "sql/planner/rel", "sql/planner/scalar", "sql/types", "sql/zset"},
 	"sql/exec/output":  {"sql/pgerr", "sql/types", "sql/zset"},
 
-	"connectors":     {"sql/pgerr", "sql/types", "sql/zset"},
-	"connectors/cdc": {"connectors", "sql/pgerr", "sql/types", "sql/zset"},
-	"state":          {"sql/pgerr", "sql/types", "sql/zset"},
-	"wire":           {"sql/pgerr", "sql/session", "sql/types"},
+	"connectors":              {"sql/pgerr", "sql/types", "sql/zset"},
+	"connectors/cdc":          {"connectors", "sql/pgerr", "sql/types", "sql/zset"},
+	"connectors/cdc/debezium": {"connectors/cdc", "sql/pgerr", "sql/types"},
+	"state":                   {"sql/pgerr", "sql/types", "sql/zset"},
+	"wire":                    {"sql/pgerr", "sql/session", "sql/types"},
 	// The engine knows sources by their contract: not the connectors, not the protocol.
 	"sql/engine": {"connectors", "sql/catalog", "sql/exec/...", "sql/parser", "sql/parser/ast", "sql/pgerr", "sql/planner", "sql/planner/...", "sql/session", "sql/types", "sql/zset", "state"},
 }
