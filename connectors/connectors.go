@@ -116,7 +116,7 @@ type Source interface {
 type Pacer interface {
 	// SetPace bounds a step of a large transaction, and with it how much may
 	// wait at the consumer. Safe for concurrent use.
-	SetPace(stepBytes int)
+	SetPace(stepRows, stepBytes int)
 }
 
 // ParseLSN reads PostgreSQL's notation; 22P02 if it is not that.

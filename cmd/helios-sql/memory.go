@@ -7,7 +7,7 @@ import (
 
 // workingMemory is what the process may take beside its budget: the tick at
 // hand, connections, the runtime and the program itself take about that.
-const workingMemory = 160 << 20
+const workingMemory = 112 << 20
 
 // limitMemory lets the garbage collector run more often rather than let the
 // heap grow past the budget. What of the budget lies on the heap: all of it, or

@@ -22,7 +22,7 @@ type assembler struct {
 	sink     connectors.Sink
 	maxRows  int
 	maxBytes int
-	pace     *atomic.Int64 // bound of a step's bytes that the consumer asks for; 0: none
+	pace     *atomic.Pointer[pace] // bounds of a step that the consumer asks for; nil: none
 	pool     txnPool
 	m        *counters
 
@@ -56,7 +56,7 @@ type assembler struct {
 }
 
 func newAssembler(ctx context.Context, sink connectors.Sink, cfg *Config, tables int, at connectors.Position, m *counters) *assembler {
-	a := &assembler{sink: sink, maxRows: cfg.MaxStepRows, maxBytes: cfg.MaxStepBytes, pace: new(atomic.Int64), at: at, m: m, slot: make([]int32, tables)}
+	a := &assembler{sink: sink, maxRows: cfg.MaxStepRows, maxBytes: cfg.MaxStepBytes, pace: new(atomic.Pointer[pace]), at: at, m: m, slot: make([]int32, tables)}
 	a.pool.limit = cfg.BufferSize
 	a.pool.freed = make(chan struct{}, 1)
 	for i := range a.slot {
@@ -66,7 +66,8 @@ func newAssembler(ctx context.Context, sink connectors.Sink, cfg *Config, tables
 	a.deliver = func(b *txnBuf) error {
 		m.inSink.Store(true)
 		defer m.inSink.Store(false)
-		if err := a.pool.admit(ctx, &b.Txn, bufferSteps*int64(a.stepLimit())); err != nil {
+		_, stepBytes := a.stepLimits()
+		if err := a.pool.admit(ctx, &b.Txn, bufferSteps*int64(stepBytes)); err != nil {
 			return err
 		}
 		var err error
@@ -130,13 +131,16 @@ func (a *assembler) begin(final connectors.LSN, at time.Time, xid uint32) error 
 	return nil
 }
 
-// stepLimit is the bytes of a step: as configured, or less if the consumer
-// has no room for that.
-func (a *assembler) stepLimit() int {
-	if p := int(a.pace.Load()); p > 0 {
-		return min(p, a.maxBytes)
+// A pace is how large the consumer wants the steps of large transactions.
+type pace struct{ stepRows, stepBytes int }
+
+// stepLimits are the rows and bytes of a step: as configured, or less if the
+// consumer has no room for that.
+func (a *assembler) stepLimits() (rows, bytes int) {
+	if p := a.pace.Load(); p != nil {
+		return min(p.stepRows, a.maxRows), min(p.stepBytes, a.maxBytes)
 	}
-	return a.maxBytes
+	return a.maxRows, a.maxBytes
 }
 
 func (a *assembler) row(size int) (bool, error) {
@@ -150,7 +154,7 @@ func (a *assembler) row(size int) (bool, error) {
 		a.messages++
 		return false, nil
 	}
-	if a.stepRows >= a.maxRows || a.stepBytes >= a.stepLimit() {
+	if rows, bytes := a.stepLimits(); a.stepRows >= rows || a.stepBytes >= bytes {
 		if err := a.flush(connectors.Position{LSN: a.at.LSN, Step: a.messages, StepLSN: a.final}, false); err != nil {
 			return false, err
 		}

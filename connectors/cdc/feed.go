@@ -22,7 +22,7 @@ type feed struct {
 	restored  []*Table // with cfg.events: the tables as of the start
 	m         counters
 	confirmed atomic.Uint64
-	pace      atomic.Int64
+	pace      atomic.Pointer[pace]
 	log       *slog.Logger
 }
 
@@ -84,7 +84,9 @@ func (s *feed) Confirm(p connectors.Position) {
 
 // SetPace implements connectors.Pacer: large transactions are cut into smaller
 // steps, or larger ones again, from the next step on.
-func (s *feed) SetPace(stepBytes int) { s.pace.Store(int64(stepBytes)) }
+func (s *feed) SetPace(stepRows, stepBytes int) {
+	s.pace.Store(&pace{stepRows, stepBytes})
+}
 
 // Lag gives how many bytes of the server's log are known and not delivered,
 // and how old the last delivered commit was when it arrived.

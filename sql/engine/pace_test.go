@@ -3,26 +3,25 @@ package engine
 import "testing"
 
 func TestPace(t *testing.T) {
-	p := newPace(4<<20, 16<<20)
-	if b := p.bytes(); b != (4<<20)/paceRatio {
-		t.Fatalf("at first %d", b)
+	p := newPace(4<<20, 50_000, 16<<20)
+	if p.rows() != (4<<20)/pacePerRow || p.bytes() != (4<<20)/pacePerByte {
+		t.Fatalf("at first %d rows, %d bytes", p.rows(), p.bytes())
 	}
-	p.observe(1000, 1<<20) // too small to count
-	if _, changed := p.changed(); changed {
+	if p.observe(10, 1000, 1<<20); p.changed() { // too small to count
 		t.Fatal("a small tick changed the pace")
 	}
-	p.observe(1<<20, 12<<20)
-	if b, changed := p.changed(); !changed || b != (4<<20)/12 {
-		t.Fatalf("after larger batches %d, %v", b, changed)
-	}
-	p.observe(1<<20, 100<<20)
-	if b := p.bytes(); b != paceLeast {
-		t.Fatalf("least %d", b)
+	if p.observe(1000, 1<<20, 12<<20); !p.changed() || p.bytes() != (4<<20)/12 || p.rows() != paceRows {
+		t.Fatalf("after larger batches %d rows, %d bytes", p.rows(), p.bytes())
 	}
 	for range 100 {
-		p.observe(1<<20, 1<<18)
+		p.observe(10_000, 1<<20, 1<<18)
 	}
-	if b := p.bytes(); b < 15<<20 || b > 16<<20 {
-		t.Fatalf("after many small batches %d", b)
+	if p.rows() != 50_000 || p.bytes() < 15<<20 {
+		t.Fatalf("after many small batches %d rows, %d bytes", p.rows(), p.bytes())
+	}
+	// Deletions: few bytes each, large batches.
+	p.observe(10_000, 200_000, 8<<20)
+	if want := (4 << 20) * 10_000 / (8 << 20); p.rows() != want {
+		t.Fatalf("after deletions %d rows, not %d", p.rows(), want)
 	}
 }

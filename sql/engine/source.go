@@ -125,7 +125,7 @@ func (r *sourceRunner) run(ctx context.Context, src *catalog.Source, def *connec
 	r.mu.Lock()
 	r.source = source
 	r.mu.Unlock()
-	r.setPace(int(r.engine.ticker.stepBytes.Load()))
+	r.setPace()
 	var start *connectors.Position
 	if src.Snapshotted {
 		v := r.engine.ticker.committed.Load()

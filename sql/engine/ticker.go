@@ -45,7 +45,7 @@ type Ticker struct {
 	pace      pace
 	failed    error
 
-	stepBytes atomic.Int64 // the pace, for sources that start
+	told atomic.Pointer[stepPace]
 
 	committed atomic.Pointer[committedTick]
 
@@ -85,8 +85,8 @@ type committedTick struct {
 func newTicker(e *Engine, cat *catalog.Snapshot) *Ticker {
 	t := &Ticker{engine: e, log: e.log, store: e.store, cat: cat,
 		queue: make(chan input, 256), commands: make(chan *command), urgent: make(chan *command),
-		changes: map[uint32]*zset.Changes{}, pace: newPace(e.store.BatchBytes(), e.opts.TickMaxBytes)}
-	t.stepBytes.Store(int64(t.pace.told))
+		changes: map[uint32]*zset.Changes{}, pace: newPace(e.store.BatchBytes(), e.opts.TickMaxRows, e.opts.TickMaxBytes)}
+	t.told.Store(&stepPace{t.pace.toldRows, t.pace.toldBytes})
 	t.pub.changed = make(chan struct{})
 	t.restore()
 	t.syncing.durable = t.tick // what was recovered is on disk
@@ -145,7 +145,7 @@ func (t *Ticker) admit(in input) {
 	for {
 		if in.txn != nil {
 			rows, bytes = rows+in.txn.Rows, bytes+in.txn.Bytes
-			if !in.txn.Last || rows >= t.engine.opts.TickMaxRows || bytes >= t.pace.bytes() {
+			if !in.txn.Last || rows >= t.pace.rows() || bytes >= t.pace.bytes() {
 				return
 			}
 		}
@@ -295,11 +295,7 @@ func (t *Ticker) step(ctx context.Context, wait bool) error {
 	for _, r := range t.recorders {
 		r.record(t.circuit)
 	}
-	in := 0
-	for _, c := range t.changes {
-		in += c.Bytes()
-	}
-	t.keepPace(in, t.txn.Bytes())
+	t.keepPace()
 	return t.commit(ctx, wait)
 }
 
