@@ -5,6 +5,7 @@ import (
 	"errors"
 	"hash/maphash"
 	"io"
+	"slices"
 
 	"github.com/cockroachdb/pebble/v2"
 
@@ -153,6 +154,7 @@ func (a *Arrangement) Set(key, value []byte) error {
 	if err := a.writable(len(key) + len(value)); err != nil {
 		return err
 	}
+	a.markWritten()
 	op := a.txn.batch.SetDeferred(numberLen+len(key), len(value))
 	copy(op.Key, a.low)
 	copy(op.Key[numberLen:], key)
@@ -195,11 +197,19 @@ func (a *Arrangement) Add(key []byte, n uint64) error {
 		return a.Set(key, buf[:binary.PutUvarint(buf[:], n)])
 	}
 	value := buf[:binary.PutUvarint(buf[:], n)]
+	a.markWritten()
 	op := a.txn.batch.MergeDeferred(numberLen+len(key), len(value))
 	copy(op.Key, a.low)
 	copy(op.Key[numberLen:], key)
 	copy(op.Value, value)
 	return op.Finish()
+}
+
+// markWritten lets the transaction know that there are entries.
+func (a *Arrangement) markWritten() {
+	if w := a.txn.written; len(w) == 0 || w[len(w)-1] != a.num && !slices.Contains(w, a.num) {
+		a.txn.written = append(w, a.num)
+	}
 }
 
 func (a *Arrangement) writable(n int) error {

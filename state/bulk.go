@@ -256,7 +256,7 @@ func (b *Bulk) finish() error {
 	}
 	s.hot.forget(b.num) // absent keys, looked up before
 	last := s.published.Load()
-	s.publish(last.cp, last.names)
+	s.publish(last.cp, last.names.fill(b.num))
 	return nil
 }
 

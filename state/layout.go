@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -82,6 +83,9 @@ func (id partID) String() string { return fmt.Sprintf("%x/%s", id.fp, id.part) }
 type names struct {
 	numbers map[partID]uint32
 	next    uint32
+	// filled are the numbers of arrangements that have had entries: the others
+	// are not worth a read. Not on disk.
+	filled map[uint32]bool
 }
 
 // with gives the mapping after a commit that dropped some states and then added some parts.
@@ -89,7 +93,7 @@ func (n *names) with(dropped [][16]byte, added map[partID]uint32, next uint32) *
 	if len(dropped) == 0 && len(added) == 0 {
 		return n
 	}
-	out := &names{numbers: make(map[partID]uint32, len(n.numbers)+len(added)), next: next}
+	out := &names{numbers: make(map[partID]uint32, len(n.numbers)+len(added)), next: next, filled: n.filled}
 	for id, num := range n.numbers {
 		if !slices.Contains(dropped, id.fp) {
 			out.numbers[id] = num
@@ -99,6 +103,21 @@ func (n *names) with(dropped [][16]byte, added map[partID]uint32, next uint32) *
 		out.numbers[id] = num
 	}
 	return out
+}
+
+// fill gives the mapping after arrangements got entries.
+func (n *names) fill(nums ...uint32) *names {
+	if !slices.ContainsFunc(nums, func(num uint32) bool { return !n.filled[num] }) {
+		return n
+	}
+	out := *n
+	if out.filled = maps.Clone(n.filled); out.filled == nil {
+		out.filled = make(map[uint32]bool)
+	}
+	for _, num := range nums {
+		out.filled[num] = true
+	}
+	return &out
 }
 
 // A SourcePosition is where in a source a commit stands; the fields are those
@@ -218,7 +237,23 @@ func (s *Store) recover() (*names, *Checkpoint, error) {
 			return nil, nil, pgerr.Newf(pgerr.DataCorrupted, "state in %q: arrangement %s has number %d, the next is %d", s.dir, id, num, n.next)
 		}
 	}
-	return n, cp, nil
+	n, err = s.findFilled(n)
+	return n, cp, err
+}
+
+// findFilled tells which arrangements have entries.
+func (s *Store) findFilled(n *names) (*names, error) {
+	it, err := s.db.NewIter(nil)
+	if err != nil {
+		return nil, err
+	}
+	var filled []uint32
+	for _, num := range slices.Sorted(maps.Values(n.numbers)) {
+		if it.SeekGE(appendNumber(nil, num)) && binary.BigEndian.Uint32(it.Key()) == num {
+			filled = append(filled, num)
+		}
+	}
+	return n.fill(filled...), errors.Join(it.Error(), it.Close())
 }
 
 // checkFormat lets only directories pass that are ours, or empty. created

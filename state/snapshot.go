@@ -58,6 +58,9 @@ func (sn *Snapshot) Open(fp [16]byte, part string) (*Arrangement, error) {
 	}
 	id := partID{fp, part}
 	num, _ := sn.names.number(id)
+	if num != 0 && !sn.names.filled[num] {
+		num = 0 // there is nothing to read
+	}
 	a := newArrangement(sn.s, id, num)
 	a.snap = sn
 	return a, nil

@@ -25,6 +25,7 @@ type Txn struct {
 	added   map[partID]uint32 // names of this transaction, not yet committed
 	dropped [][16]byte
 	readers []*Arrangement // with iterators open
+	written []uint32       // numbers of arrangements that got entries
 	lately  [][4]uint32    // hashes of keys lately added to, see addedLately
 }
 
@@ -184,7 +185,7 @@ func (t *Txn) Commit(cp *Checkpoint) error {
 	}
 	s.hot.commit(repr)
 	s.commits.Add(1)
-	s.publish(cp, last.names.with(t.dropped, t.added, next))
+	s.publish(cp, last.names.with(t.dropped, t.added, next).fill(t.written...))
 	t.reset()
 	return nil
 }
@@ -208,6 +209,7 @@ func (t *Txn) Close() error {
 func (t *Txn) reset() {
 	t.batch.Reset()
 	clear(t.added)
+	t.written = t.written[:0]
 	t.dropped = t.dropped[:0]
 }
 

@@ -152,6 +152,9 @@ func (g *graph) relation(s *physical.Source, bounds rangeFunc) op.ScanFunc {
 		if err != nil {
 			return err
 		}
+		if bounds != nil && len(s.Lookup.Eq) == len(s.Key) {
+			return op.ReadKey(ctx, rows, low, emit, errs, emitErr)
+		}
 		return op.ScanRelation(ctx, rows, s.Key != nil, low, high, emit, errs, emitErr)
 	}
 }

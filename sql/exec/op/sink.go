@@ -78,6 +78,18 @@ func (s *Sink) Scan(ctx context.Context, _ []ScanFunc, emit, emitErr Emit) error
 	return ScanRelation(ctx, s.rows, s.keyed, nil, nil, emit, s.errs.a, emitErr)
 }
 
+// ReadKey is ScanRelation of the one row with a key.
+func ReadKey(ctx context.Context, rows Arrangement, key []byte, emit Emit, errs Arrangement, emitErr Emit) error {
+	if err := (&bag{a: errs}).scan(ctx, emitErr); err != nil || emit == nil {
+		return err
+	}
+	value, ok, err := rows.Get(key)
+	if err != nil || !ok {
+		return err
+	}
+	return emit(value, 1)
+}
+
 // ScanRelation enumerates a stored relation: its rows with low <= key < high
 // (nil: open) from its part "rows", keyed or not, and its errors from its part "errs".
 func ScanRelation(ctx context.Context, rows Arrangement, keyed bool, low, high []byte, emit Emit, errs Arrangement, emitErr Emit) error {
