@@ -194,6 +194,10 @@ func (b *Builder) side(n rel.Node, d *direct, key []int, late, inner bool) (*inp
 	if d != nil && slices.Equal(pick(d.at, key), d.scan.Key[:len(key)]) && (len(d.preds) == 0 || late && len(key) == len(d.scan.Key)) {
 		return &input{node: b.source(d.scan, nil), at: d.at, above: d.preds}, nil
 	}
+	width := len(n.Schema())
+	if !b.oneShot && width > len(key) {
+		n, _ = widen(n)
+	}
 	in, err := b.Build(n)
 	if err != nil {
 		return nil, err
@@ -208,11 +212,45 @@ func (b *Builder) side(n rel.Node, d *direct, key []int, late, inner bool) (*inp
 		}
 		in = b.newMap(in, preds, nil, nil, nil)
 	}
-	at := make([]int, len(in.Types()))
+	at := make([]int, width)
 	for i := range at {
 		at[i] = i
 	}
 	return &input{node: b.intern(&Arrange{Info: info(in), Input: in, Key: key}, b.keys[in]), at: at}, nil
+}
+
+// widen puts the columns of a relation's key behind the columns picked from
+// it, and says where they are: an arrangement of rows that never repeat is written
+// blindly, one of rows that may has to read. Rows that hold nothing but what they are
+// arranged by are better counted.
+func widen(n rel.Node) (out rel.Node, key []int) {
+	switch n := n.(type) {
+	case *rel.Scan:
+		if !n.System {
+			return n, n.Key
+		}
+	case *rel.Filter:
+		in, key := widen(n.Input)
+		return &rel.Filter{Input: in, Preds: n.Preds}, key
+	case *rel.Project:
+		in, below := widen(n.Input)
+		out := &rel.Project{Input: in, Exprs: slices.Clone(n.Exprs), Names: slices.Clone(n.Names)}
+		schema := in.Schema()
+		for _, c := range below {
+			at := slices.IndexFunc(out.Exprs, func(e scalar.Expr) bool {
+				col, ok := e.(*scalar.Column)
+				return ok && col.Index == c
+			})
+			if at < 0 {
+				at = len(out.Exprs)
+				out.Exprs = append(out.Exprs, &scalar.Column{Index: c, Typ: schema[c].Type, Name: schema[c].Name})
+				out.Names = append(out.Names, schema[c].Name)
+			}
+			key = append(key, at)
+		}
+		return out, key
+	}
+	return n, nil
 }
 
 func pick(list, at []int) []int {
