@@ -159,30 +159,12 @@ func (f *cdcFlags) run(ctx context.Context, stdout io.Writer) (err error) {
 	return errors.Join(follow(ctx, src, print, save, out), save())
 }
 
-// follow prints events, and flushes when there is none to print at once.
+// follow prints events until they end, and saves the position every second.
 func follow(ctx context.Context, src *cdc.Source, print func(*cdc.Event) error, save func() error, out *bufio.Writer) error {
 	saved := time.Now()
 	for {
-		soon, cancel := context.WithTimeout(ctx, 20*time.Millisecond)
-		e, err := src.Recv(soon)
-		waited := soon.Err() != nil
-		cancel()
-		var table *cdc.TableError
-		switch {
-		case err == io.EOF || ctx.Err() != nil:
-			return nil
-		case err != nil && waited:
-			if err := out.Flush(); err != nil {
-				return err
-			}
-		case errors.As(err, &table):
-			fmt.Fprintf(os.Stderr, "helios-sql: table %s.%s stopped: %v\n", table.Schema, table.Table, err)
-		case err != nil:
+		if done, err := moment(ctx, src, print, out); done || err != nil {
 			return err
-		default:
-			if err := print(e); err != nil {
-				return err
-			}
 		}
 		if time.Since(saved) > time.Second {
 			if err := save(); err != nil {
@@ -191,6 +173,31 @@ func follow(ctx context.Context, src *cdc.Source, print func(*cdc.Event) error, 
 			saved = time.Now()
 		}
 	}
+}
+
+// moment prints what comes within 20 ms and flushes it; done at the end of events.
+func moment(ctx context.Context, src *cdc.Source, print func(*cdc.Event) error, out *bufio.Writer) (done bool, err error) {
+	soon, cancel := context.WithTimeout(ctx, 20*time.Millisecond)
+	defer cancel()
+	for soon.Err() == nil {
+		e, err := src.Recv(soon)
+		switch {
+		case err == nil:
+			if err := print(e); err != nil {
+				return false, err
+			}
+		case err == io.EOF || ctx.Err() != nil:
+			return true, nil
+		case errors.Is(err, context.DeadlineExceeded) && soon.Err() != nil:
+		default:
+			var table *cdc.TableError
+			if !errors.As(err, &table) {
+				return false, err
+			}
+			fmt.Fprintf(os.Stderr, "helios-sql: table %s.%s stopped: %v\n", table.Schema, table.Table, err)
+		}
+	}
+	return ctx.Err() != nil, out.Flush()
 }
 
 func (f *cdcFlags) restore(src *cdc.Source) error {

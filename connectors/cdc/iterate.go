@@ -23,12 +23,17 @@ func (s *Source) Events(ctx context.Context) iter.Seq2[*Event, error] {
 			if err == io.EOF {
 				return
 			}
-			var table *TableError
-			if !yield(e, err) || err != nil && !errors.As(err, &table) {
+			if !yield(e, err) || err != nil && !ofTable(err) {
 				return
 			}
 		}
 	}
+}
+
+// ofTable reports whether an error is of one table only.
+func ofTable(err error) bool {
+	var table *TableError
+	return errors.As(err, &table)
 }
 
 // Recv gives the next event; io.EOF behind the snapshot of SnapshotInitialOnly.
@@ -78,8 +83,7 @@ func (s *Source) Transactions(ctx context.Context) iter.Seq2[*Transaction, error
 				return
 			}
 			if err != nil {
-				var table *TableError
-				if !yield(nil, err) || !errors.As(err, &table) {
+				if !yield(nil, err) || !ofTable(err) {
 					return
 				}
 				continue
@@ -114,10 +118,7 @@ func (t *Transaction) Events() iter.Seq2[*Event, error] {
 				e, err = t.s.pull(t.ctx)
 			}
 			if err != nil {
-				var table *TableError
-				if !errors.As(err, &table) {
-					t.done = true
-				}
+				t.done = !ofTable(err)
 				if err == io.EOF || !yield(nil, err) {
 					return
 				}
