@@ -81,7 +81,7 @@ func New(opts Options) (*Engine, error) {
 		opts.CheckpointInterval = time.Second
 	}
 	if opts.TickMaxRows <= 0 {
-		opts.TickMaxRows = 50_000
+		opts.TickMaxRows = 8_000
 	}
 	if opts.TickMaxBytes <= 0 {
 		opts.TickMaxBytes = 16 << 20
