@@ -45,6 +45,13 @@ func capture(t *testing.T, setup, sql string, n int, tables ...string) []*cdc.Ev
 		t.Fatal(err)
 	}
 	defer func() { src.Close(); cdc.DropSlot(context.Background(), cfg, true) }()
+	// TRUNCATE is not MVCC-safe: the snapshot must have been read before it.
+	conn := server.MustConnect(t, db)
+	for streaming := false; !streaming; time.Sleep(5 * time.Millisecond) {
+		if err := conn.QueryRow(ctx, "SELECT coalesce(bool_or(active), false) FROM pg_replication_slots WHERE slot_name = $1", cfg.SlotName).Scan(&streaming); err != nil {
+			t.Fatal(err)
+		}
+	}
 	server.MustExec(t, db, sql)
 	var out []*cdc.Event
 	for e, err := range src.Events(ctx) {
