@@ -269,7 +269,7 @@ func TestRestarts(t *testing.T) {
 // still answered.
 func TestSlowSink(t *testing.T) {
 	t.Parallel()
-	srv := pgtest.Start(t, pgtest.Setting("wal_sender_timeout", "300ms"))
+	srv := pgtest.Start(t, pgtest.Setting("wal_sender_timeout", "2s"))
 	db := srv.CreateDatabase(t)
 	srv.MustExec(t, db, "CREATE TABLE a (a int PRIMARY KEY, v text)")
 	cfg := testConfig(srv, db, "a")
@@ -280,7 +280,7 @@ func TestSlowSink(t *testing.T) {
 	c.mu.Lock()
 	c.onCommit = func(*connectors.Txn) error {
 		if slow--; slow >= 0 {
-			time.Sleep(800 * time.Millisecond)
+			time.Sleep(3 * time.Second)
 		}
 		return nil
 	}
@@ -290,7 +290,7 @@ func TestSlowSink(t *testing.T) {
 		c.exec(fmt.Sprintf("UPDATE a SET v = 'y' WHERE a = %d", i))
 	}
 	c.same()
-	time.Sleep(700 * time.Millisecond) // idle for longer than the timeout, too
+	time.Sleep(3 * time.Second) // idle for longer than the timeout, too
 	if n := c.src.Metrics().Reconnects; n != 0 {
 		t.Fatalf("%d reconnections: %v", n, c.lastErr)
 	}
