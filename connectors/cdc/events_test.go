@@ -408,7 +408,10 @@ func TestSnapshotModes(t *testing.T) {
 	r.expect("create a@1 after(id=2)")
 	cp = r.src.Checkpoint()
 	r.src.Close()
-	server.MustExec(t, db, "SELECT pg_drop_replication_slot('"+cfg.SlotName+"'); INSERT INTO a VALUES (3)")
+	if err := DropSlot(r.ctx, cfg, false); err != nil { // the walsender may not have noticed the end yet
+		t.Fatal(err)
+	}
+	server.MustExec(t, db, "INSERT INTO a VALUES (3)")
 	initial := cfg
 	initial.SnapshotMode = SnapshotInitial
 	src, err := NewSource(initial)

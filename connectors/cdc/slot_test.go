@@ -49,6 +49,8 @@ func TestSlotLost(t *testing.T) {
 			c2.same()
 			c2.stop()
 			c2.exec("INSERT INTO a VALUES (1)")
+			// The walsender may not have noticed the end yet.
+			c2.exec("DO $$ BEGIN WHILE EXISTS (SELECT FROM pg_replication_slots WHERE active AND slot_name = '" + c2.cfg.SlotName + "') LOOP PERFORM pg_sleep(0.01); END LOOP; END $$")
 			c.lose(c2)
 			c2.resume()
 			select {
