@@ -292,11 +292,14 @@ func (t *Ticker) step(ctx context.Context, wait bool) error {
 	if err := t.circuit.Step(t.changes); err != nil {
 		return err
 	}
-	for _, r := range t.recorders {
+	t.keepPace()
+	if err := t.commit(ctx, wait); err != nil {
+		return err
+	}
+	for _, r := range t.recorders { // what was undone must not reach a view in the making
 		r.record(t.circuit)
 	}
-	t.keepPace()
-	return t.commit(ctx, wait)
+	return nil
 }
 
 // commit writes the tick's batch. With a full disk it waits for room, if it
