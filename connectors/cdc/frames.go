@@ -6,9 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
+	"runtime"
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/helios-sql/helios-sql/sql/pgerr"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -27,6 +31,9 @@ type frames struct {
 	conn   net.Conn
 	buf    []byte
 	r, w   int
+	until  time.Time // when reads fail; zero: never
+	fd     int       // what reads wait on in the thread itself; −1: in the runtime
+	poll   [1]unix.PollFd
 	reads  atomic.Uint32 // successful ones so far
 	last   int           // bytes of the last read
 	streak int           // of reads that came back at once with little
@@ -69,7 +76,57 @@ func takeOver(c *pgconn.PgConn) (*frames, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &frames{conn: h.Conn, buf: make([]byte, frameBuffer)}, nil
+	return &frames{conn: h.Conn, buf: make([]byte, frameBuffer), fd: -1}, nil
+}
+
+// waitInThread makes reads wait in their goroutine's own thread until the
+// returned function is called. Such a thread sleeps most of the time, so the kernel runs it as
+// soon as there is something to read; the runtime's threads, which serve queries
+// too, wait for their turn on a busy machine. Connections under TLS stay with the runtime: what
+// they have decrypted cannot be waited for.
+func (f *frames) waitInThread() (end func()) {
+	if c, ok := f.conn.(syscall.Conn); ok {
+		if raw, err := c.SyscallConn(); err == nil {
+			_ = raw.Control(func(fd uintptr) { f.fd = int(fd) }) // closed: the next read says so
+		}
+	}
+	if f.fd < 0 {
+		return func() {}
+	}
+	runtime.LockOSThread()
+	return func() {
+		f.fd = -1
+		runtime.UnlockOSThread()
+	}
+}
+
+// wait returns once there is something to read, or an error of the connection.
+func (f *frames) wait() error {
+	for {
+		timeout := -1
+		if !f.until.IsZero() {
+			if timeout = int((time.Until(f.until) + time.Millisecond - 1) / time.Millisecond); timeout <= 0 {
+				return os.ErrDeadlineExceeded
+			}
+		}
+		f.poll[0] = unix.PollFd{Fd: int32(f.fd), Events: unix.POLLIN}
+		n, err := unix.Poll(f.poll[:], timeout)
+		if n > 0 {
+			return nil
+		}
+		if err != nil && err != unix.EINTR && err != unix.EAGAIN {
+			return os.NewSyscallError("poll", err)
+		}
+	}
+}
+
+// setDeadline says when reads fail with os.ErrDeadlineExceeded; zero: never.
+func (f *frames) setDeadline(t time.Time) error {
+	f.until = t
+	if f.fd >= 0 {
+		return nil
+	}
+	return f.conn.SetReadDeadline(t)
 }
 
 // query sends a simple query.
@@ -144,6 +201,11 @@ func (f *frames) read() error {
 		nanosleep(busyDelay)
 	}
 	began := time.Now()
+	if f.fd >= 0 {
+		if err := f.wait(); err != nil {
+			return err
+		}
+	}
 	k, err := f.conn.Read(f.buf[f.w:])
 	f.w += k
 	if k > 0 {
@@ -206,10 +268,15 @@ func (f *frames) close() {
 	f.conn.Close()
 }
 
-// interruptible makes reads and writes fail once ctx ends; the returned
-// function undoes that.
+// interruptible makes reads and writes fail once ctx ends, for good; the
+// returned function undoes that.
 func (f *frames) interruptible(ctx context.Context) func() bool {
-	return context.AfterFunc(ctx, func() { f.conn.SetDeadline(time.Unix(1, 0)) })
+	return context.AfterFunc(ctx, func() {
+		f.conn.SetDeadline(time.Unix(1, 0))
+		if c, ok := f.conn.(interface{ CloseRead() error }); ok {
+			_ = c.CloseRead() // wakes a thread that waits; it may be closed already
+		}
+	})
 }
 
 func lsnText(l uint64) string { return fmt.Sprintf("%X/%X", uint32(l>>32), uint32(l)) }

@@ -117,6 +117,7 @@ func (r *run) stream(ctx context.Context) error {
 
 // receive takes messages off the socket until an error.
 func (s *stream) receive(ctx context.Context) error {
+	defer s.f.waitInThread()()
 	for {
 		if !s.f.buffered() {
 			if err := s.caughtUp(ctx); err != nil {
@@ -202,7 +203,7 @@ func (s *stream) caughtUp(ctx context.Context) error {
 		return nil
 	}
 	if since := time.Since(s.lastTold); since < s.cfg.PollInterval {
-		if err := s.f.conn.SetReadDeadline(time.Now().Add(s.cfg.PollInterval - since)); err != nil {
+		if err := s.f.setDeadline(time.Now().Add(s.cfg.PollInterval - since)); err != nil {
 			return &lostError{err}
 		}
 		return context.Cause(ctx)
@@ -217,7 +218,7 @@ func (s *stream) caughtUp(ctx context.Context) error {
 // noDeadline lets reads wait for ever, unless ctx has ended: the deadline
 // taken away may have been the one that says so.
 func (s *stream) noDeadline(ctx context.Context) error {
-	if err := s.f.conn.SetReadDeadline(time.Time{}); err != nil {
+	if err := s.f.setDeadline(time.Time{}); err != nil {
 		return &lostError{err}
 	}
 	return context.Cause(ctx)
