@@ -257,11 +257,15 @@ func (f *cdcFlags) printer(out *bufio.Writer) (func(*cdc.Event) error, error) {
 		}
 		return func(e *cdc.Event) error {
 			records, err := s.Serialize(e)
-			for _, r := range records {
-				out.Write(r.Value)
-				out.WriteByte('\n')
+			if err != nil {
+				return err
 			}
-			return err
+			for _, r := range records {
+				if _, err := out.Write(append(r.Value, '\n')); err != nil {
+					return err
+				}
+			}
+			return nil
 		}, nil
 	}
 	return nil, fmt.Errorf("--format: %q is neither json, debezium nor table", f.format)
@@ -301,8 +305,7 @@ func printJSON(out *bufio.Writer, e *cdc.Event) error {
 	if e.Message != nil {
 		b = append(append(append(append(b, `,"prefix":`...), jsonString(e.Message.Prefix)...), `,"content":`...), jsonString(string(e.Message.Content))...)
 	}
-	out.Write(b)
-	_, err := out.WriteString("}\n")
+	_, err := out.Write(append(b, "}\n"...))
 	return err
 }
 

@@ -15,13 +15,12 @@ import (
 	"github.com/helios-sql/helios-sql/sql/pgerr"
 )
 
-// A reader is a program that uses a Source, and notes what it gets.
+// A reader is a program that uses a Source.
 type reader struct {
 	t   testing.TB
 	ctx context.Context
 	src *Source
 	cfg Config
-	got []string
 }
 
 func eventsConfig(db string, tables ...string) Config {

@@ -140,7 +140,7 @@ func quote(s string) []byte {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
-	e.Encode(s) // of a string: no error
+	_ = e.Encode(s) // of a string: no error
 	return bytes.TrimRight(b.Bytes(), "\n")
 }
 
