@@ -15,7 +15,7 @@ PG       ?= 17
 GOLANGCI_VERSION := v2.15.0
 GOLANGCI         := .cache/bin/golangci-lint-$(GOLANGCI_VERSION)
 
-.PHONY: help build deps test test-race test-pg check fmt-check vet demo fuzz crash oracle bench clean
+.PHONY: help build deps test test-race test-pg large-value check fmt-check vet demo fuzz crash oracle bench clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -34,6 +34,9 @@ test-race: deps ## all tests under the race detector (needs a C compiler)
 
 test-pg: deps ## the source's tests against another PostgreSQL: make test-pg PG=17
 	HELIOS_PG_BIN="$$(scripts/pg.sh $(PG))" $(GO) test -count=1 -timeout 9m ./connectors/cdc
+
+large-value: deps ## a value of 256 MB through the source; prints the peak of resident memory
+	$(GO) test -count=1 -timeout 9m -run TestLargeValue -cdc.value=256 -v ./connectors/cdc
 
 fmt-check:
 	@unformatted="$$(find . -name '*.go' -not -path './.cache/*' -print0 | xargs -0 gofmt -l)"; \

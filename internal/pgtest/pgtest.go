@@ -230,6 +230,24 @@ func (s *Server) MustExec(t testing.TB, db, sql string) {
 	}
 }
 
+// MustQuery gives the text of a query's first value; "" for NULL and for no row.
+func (s *Server) MustQuery(t testing.TB, db, sql string) string {
+	t.Helper()
+	c, err := s.Connect(context.Background(), db)
+	if err != nil {
+		t.Fatalf("pgtest: %v", err)
+	}
+	defer c.Close(context.Background())
+	r, err := c.PgConn().Exec(context.Background(), sql).ReadAll()
+	if err != nil {
+		t.Fatalf("pgtest: %v\n%s", err, sql)
+	}
+	if last := r[len(r)-1].Rows; len(last) > 0 {
+		return string(last[0][0])
+	}
+	return ""
+}
+
 // CreateDatabase makes a fresh, empty database, so that many tests can share
 // a server, and gives its name.
 func (s *Server) CreateDatabase(t testing.TB) string {
