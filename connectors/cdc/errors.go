@@ -87,7 +87,7 @@ func IsTransient(err error) bool {
 	var netErr net.Error
 	var connect *pgconn.ConnectError
 	return errors.As(err, &lost) || errors.As(err, &netErr) || errors.As(err, &connect) ||
-		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) ||
+		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) || errors.Is(err, pgconn.ErrConnClosed) ||
 		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNREFUSED) ||
 		errors.Is(err, os.ErrNotExist) || errors.Is(err, context.DeadlineExceeded)
 }

@@ -142,7 +142,7 @@ func (s *feed) Run(ctx context.Context, start *connectors.Position, sink connect
 	}
 	backoff := backoffMin
 	for {
-		before := s.m.received.Load()
+		before, began := s.m.received.Load(), time.Now()
 		err := r.attempt(ctx, start)
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
@@ -170,7 +170,7 @@ func (s *feed) Run(ctx context.Context, start *connectors.Position, sink connect
 			at := r.asm.at
 			start = &at
 		}
-		if s.m.received.Load() != before {
+		if s.m.received.Load() != before || time.Since(began) > backoffMax {
 			backoff = backoffMin
 		}
 		s.m.reconnects.Add(1)
@@ -194,7 +194,11 @@ func (r *run) attempt(ctx context.Context, start *connectors.Position) error {
 		return err
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
-	found, err := discover(ctx, conn, &r.cfg)
+	var found *Discovered
+	err = watched(ctx, &r.cfg, conn.PID(), nil, func(ctx context.Context) (err error) {
+		found, err = discover(ctx, conn, &r.cfg)
+		return err
+	})
 	if err != nil {
 		return err
 	}
@@ -212,7 +216,7 @@ func (r *run) attempt(ctx context.Context, start *connectors.Position) error {
 		start = &at
 		r.Confirm(at)
 		r.m.delivered.Store(uint64(at.LSN))
-	} else if err := checkSlot(ctx, conn, &r.cfg, *start); err != nil {
+	} else if err := watched(ctx, &r.cfg, conn.PID(), nil, func(ctx context.Context) error { return checkSlot(ctx, conn, &r.cfg, *start) }); err != nil {
 		return err
 	}
 	if r.asm == nil {

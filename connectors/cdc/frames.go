@@ -35,6 +35,7 @@ type frames struct {
 	fd     int       // what reads wait on in the thread itself; −1: in the runtime
 	poll   [1]unix.PollFd
 	reads  atomic.Uint32 // successful ones so far
+	waits  atomic.Int64  // since when a read waits, in ns since 1970; 0: none does
 	last   int           // bytes of the last read
 	streak int           // of reads that came back at once with little
 }
@@ -62,7 +63,7 @@ func connect(ctx context.Context, cfg *Config, replication bool) (*pgconn.PgConn
 		p["replication"] = "database"
 	}
 	if pc.ConnectTimeout == 0 {
-		pc.ConnectTimeout = 30 * time.Second
+		pc.ConnectTimeout = min(30*time.Second, cfg.patience())
 	}
 	ctx, cancel := context.WithTimeout(ctx, pc.ConnectTimeout)
 	defer cancel()
@@ -201,6 +202,8 @@ func (f *frames) read() error {
 		nanosleep(busyDelay)
 	}
 	began := time.Now()
+	f.waits.Store(began.UnixNano())
+	defer f.waits.Store(0)
 	if f.fd >= 0 {
 		if err := f.wait(); err != nil {
 			return err
@@ -221,6 +224,14 @@ func (f *frames) read() error {
 		return errors.New("empty read")
 	}
 	return err
+}
+
+// waiting gives since when a read waits; zero: none does.
+func (f *frames) waiting() time.Time {
+	if ns := f.waits.Load(); ns != 0 {
+		return time.Unix(0, ns)
+	}
+	return time.Time{}
 }
 
 // nanosleep sleeps in the thread: the runtime's timers round up to a millisecond.

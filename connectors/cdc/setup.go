@@ -30,11 +30,14 @@ func validate(ctx context.Context, cfg Config) (*Discovered, error) {
 		return nil, err
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
-	d, err := discover(ctx, conn, &cfg)
+	var d *Discovered
+	err = watched(ctx, &cfg, conn.PID(), nil, func(ctx context.Context) (err error) {
+		if d, err = discover(ctx, conn, &cfg); err != nil {
+			return err
+		}
+		return checkServer(ctx, conn, &cfg)
+	})
 	if err != nil {
-		return nil, err
-	}
-	if err := checkServer(ctx, conn, &cfg); err != nil {
 		return nil, err
 	}
 	for _, t := range d.tables {
@@ -55,8 +58,12 @@ func validate(ctx context.Context, cfg Config) (*Discovered, error) {
 		return nil, fmt.Errorf("opening a replication connection: %w", err)
 	}
 	defer repl.Close(context.WithoutCancel(ctx))
-	if _, err := pglogrepl.IdentifySystem(ctx, repl); err != nil {
-		return nil, asPgerr(err, "opening a replication connection")
+	err = watched(ctx, &cfg, repl.PID(), nil, func(ctx context.Context) error {
+		_, err := pglogrepl.IdentifySystem(ctx, repl)
+		return asPgerr(err, "opening a replication connection")
+	})
+	if err != nil {
+		return nil, err
 	}
 	return d, nil
 }
@@ -230,35 +237,17 @@ func (r *run) first(ctx context.Context, conn *pgconn.PgConn, found *Discovered)
 	if r.cfg.SnapshotMode == SnapshotInitialOnly {
 		// A slot of its own, for as long as the snapshot is read; nothing is streamed.
 		temporary, name = true, fmt.Sprintf("%.40s_%016x", name, rand.Uint64())
-	} else if err := r.ensurePublication(ctx, conn, found); err != nil {
+	}
+	var have *connectors.LSN
+	err := watched(ctx, &r.cfg, conn.PID(), nil, func(ctx context.Context) (err error) {
+		have, err = r.makeReady(ctx, conn, found, name)
+		return err
+	})
+	if err != nil {
 		return at, err
 	}
-	slot, err := query(ctx, conn, "SELECT active, confirmed_flush_lsn, plugin FROM pg_replication_slots WHERE slot_name = "+quoteLiteral(name))
-	if err != nil {
-		return at, asPgerr(err, "looking up the replication slot")
-	}
-	if len(slot) > 0 && slot[0][2] != "pgoutput" {
-		return at, pgerr.Newf(pgerr.DuplicateObject, "replication slot %q exists and is of plugin %s", name, slot[0][2]).
-			WithHint("Choose another one with the option slot_name.")
-	}
-	if len(slot) > 0 && r.cfg.SnapshotMode == SnapshotNever {
-		if err := checkSlot(ctx, conn, &r.cfg, connectors.Position{LSN: ^connectors.LSN(0)}); err != nil {
-			return at, err
-		}
-		lsn, err := pglogrepl.ParseLSN(slot[0][1])
-		if err != nil {
-			return at, asPgerr(err, "reading the replication slot")
-		}
-		return r.emptySnapshot(ctx, connectors.LSN(lsn))
-	}
-	if len(slot) > 0 {
-		if slot[0][0] == "t" {
-			return at, slotInUse(&r.cfg)
-		}
-		// An earlier attempt ended within its snapshot: what it had is void.
-		if err := dropSlot(ctx, conn, &r.cfg); err != nil {
-			return at, err
-		}
+	if have != nil {
+		return r.emptySnapshot(ctx, *have)
 	}
 	repl, err := connect(ctx, &r.cfg, true)
 	if err != nil {
@@ -273,12 +262,16 @@ func (r *run) first(ctx context.Context, conn *pgconn.PgConn, found *Discovered)
 	if r.cfg.SnapshotMode == SnapshotNever {
 		action = "NOEXPORT_SNAPSHOT"
 	}
-	made, err := pglogrepl.CreateReplicationSlot(ctx, repl, name, "pgoutput",
-		pglogrepl.CreateReplicationSlotOptions{Mode: pglogrepl.LogicalReplication, SnapshotAction: action, Temporary: temporary})
+	var made pglogrepl.CreateReplicationSlotResult
+	err = watched(ctx, &r.cfg, repl.PID(), nil, func(ctx context.Context) (err error) {
+		made, err = pglogrepl.CreateReplicationSlot(ctx, repl, name, "pgoutput",
+			pglogrepl.CreateReplicationSlotOptions{Mode: pglogrepl.LogicalReplication, SnapshotAction: action, Temporary: temporary})
+		return err
+	})
 	if err != nil {
 		return at, asPgerr(err, "creating the replication slot")
 	}
-	lsn, err := pglogrepl.ParseLSN(made.ConsistentPoint)
+	lsn, err := connectors.ParseLSN(made.ConsistentPoint)
 	if err != nil {
 		return at, asPgerr(err, "creating the replication slot")
 	}
@@ -286,9 +279,40 @@ func (r *run) first(ctx context.Context, conn *pgconn.PgConn, found *Discovered)
 		r.held = repl
 	}
 	if r.cfg.SnapshotMode == SnapshotNever {
-		return r.emptySnapshot(ctx, connectors.LSN(lsn))
+		return r.emptySnapshot(ctx, lsn)
 	}
-	return r.snapshot(ctx, made.SnapshotName, connectors.LSN(lsn))
+	return r.snapshot(ctx, made.SnapshotName, lsn)
+}
+
+// makeReady makes the publication and sees to it that there is no slot of the
+// name, or, with SnapshotNever, gives the position of the one that is there.
+func (r *run) makeReady(ctx context.Context, conn *pgconn.PgConn, found *Discovered, name string) (*connectors.LSN, error) {
+	if r.cfg.SnapshotMode != SnapshotInitialOnly {
+		if err := r.ensurePublication(ctx, conn, found); err != nil {
+			return nil, err
+		}
+	}
+	slot, err := query(ctx, conn, "SELECT active, confirmed_flush_lsn, plugin FROM pg_replication_slots WHERE slot_name = "+quoteLiteral(name))
+	if err != nil {
+		return nil, asPgerr(err, "looking up the replication slot")
+	}
+	switch {
+	case len(slot) == 0:
+		return nil, nil
+	case slot[0][2] != "pgoutput":
+		return nil, pgerr.Newf(pgerr.DuplicateObject, "replication slot %q exists and is of plugin %s", name, slot[0][2]).
+			WithHint("Choose another one with the option slot_name.")
+	case r.cfg.SnapshotMode == SnapshotNever:
+		if err := checkSlot(ctx, conn, &r.cfg, connectors.Position{LSN: ^connectors.LSN(0)}); err != nil {
+			return nil, err
+		}
+		lsn, err := connectors.ParseLSN(slot[0][1])
+		return &lsn, err
+	case slot[0][0] == "t":
+		return nil, slotInUse(&r.cfg)
+	}
+	// An earlier attempt ended within its snapshot: what it had is void.
+	return nil, dropSlot(ctx, conn, &r.cfg)
 }
 
 func (r *run) emptySnapshot(ctx context.Context, lsn connectors.LSN) (connectors.Position, error) {
@@ -333,10 +357,14 @@ func DropSlot(ctx context.Context, cfg Config, dropPublication bool) error {
 		return err
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
+	return watched(ctx, &cfg, conn.PID(), nil, func(ctx context.Context) error { return freeSlot(ctx, conn, &cfg, dropPublication) })
+}
+
+func freeSlot(ctx context.Context, conn *pgconn.PgConn, cfg *Config, dropPublication bool) error {
 	for try := 0; ; try++ {
 		_, err := query(ctx, conn, "SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE active AND slot_name = "+quoteLiteral(cfg.SlotName))
 		if err == nil {
-			err = dropSlot(ctx, conn, &cfg)
+			err = dropSlot(ctx, conn, cfg)
 		}
 		if err == nil {
 			break
@@ -354,7 +382,7 @@ func DropSlot(ctx context.Context, cfg Config, dropPublication bool) error {
 		return nil
 	}
 	rows, err := query(ctx, conn, "SELECT obj_description(oid, 'pg_publication') FROM pg_publication WHERE pubname = "+quoteLiteral(cfg.PublicationName))
-	if err == nil && len(rows) > 0 && rows[0][0] == publicationMark(&cfg) {
+	if err == nil && len(rows) > 0 && rows[0][0] == publicationMark(cfg) {
 		_, err = query(ctx, conn, "DROP PUBLICATION IF EXISTS "+quoteIdent(cfg.PublicationName))
 	}
 	return asPgerr(err, "dropping the publication")

@@ -54,8 +54,11 @@ func (r *run) snapshotWorker(ctx context.Context, name string, queue <-chan *tab
 	if err != nil {
 		return err
 	}
-	_, err = conn.Exec(ctx, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT "+quoteLiteral(name)+
-		"; SET LOCAL row_security = off").ReadAll()
+	err = watched(ctx, &r.cfg, conn.PID(), nil, func(ctx context.Context) error {
+		_, err := query(ctx, conn, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT "+quoteLiteral(name)+
+			"; SET LOCAL row_security = off")
+		return err
+	})
 	if err != nil {
 		conn.Close(context.WithoutCancel(ctx))
 		return asPgerr(err, "taking the snapshot")
@@ -65,8 +68,14 @@ func (r *run) snapshotWorker(ctx context.Context, name string, queue <-chan *tab
 		return err
 	}
 	defer f.close()
-	stop := f.interruptible(ctx)
-	defer stop()
+	return watched(ctx, &r.cfg, conn.PID(), f.waiting, func(ctx context.Context) error {
+		defer f.interruptible(ctx)()
+		return r.copyTables(ctx, f, queue, deliver)
+	})
+}
+
+// copyTables copies tables off the queue.
+func (r *run) copyTables(ctx context.Context, f *frames, queue <-chan *tableState, deliver *sync.Mutex) error {
 	for t := range queue {
 		c := copier{t: t, emit: func(b *zset.Batch) error {
 			deliver.Lock()

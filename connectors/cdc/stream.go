@@ -35,7 +35,11 @@ func (r *run) stream(ctx context.Context) error {
 			return err
 		}
 	}
-	timeout, err := query(ctx, conn, "SHOW wal_sender_timeout")
+	var timeout [][]string
+	err = watched(ctx, &r.cfg, conn.PID(), nil, func(ctx context.Context) (err error) {
+		timeout, err = query(ctx, conn, "SHOW wal_sender_timeout")
+		return err
+	})
 	if err != nil {
 		conn.Close(context.WithoutCancel(ctx))
 		return asPgerr(err, "reading the source's settings")
@@ -93,8 +97,14 @@ func (r *run) stream(ctx context.Context) error {
 	}
 	sql := fmt.Sprintf("START_REPLICATION SLOT %s LOGICAL %s (proto_version '1', publication_names %s%s)",
 		r.cfg.SlotName, r.asm.at.LSN, quoteLiteral(quoteIdent(r.cfg.PublicationName)), messages)
+	if err := f.setDeadline(time.Now().Add(s.silence)); err != nil {
+		return &lostError{err}
+	}
 	if err := f.startCopy(sql, 'W'); err != nil {
 		return asPgerr(err, "starting replication")
+	}
+	if err := s.noDeadline(ctx); err != nil {
+		return err
 	}
 	r.sink.Status("streaming", nil)
 	var wg sync.WaitGroup
@@ -305,8 +315,10 @@ func (r *run) heartbeat(ctx context.Context) {
 				continue
 			}
 		}
-		if _, err = query(ctx, conn, "SELECT pg_logical_emit_message(true, 'helios', 'heartbeat')"); err != nil && ctx.Err() == nil {
+		bctx, done := context.WithTimeout(ctx, r.cfg.patience())
+		if _, err = query(bctx, conn, "SELECT pg_logical_emit_message(true, 'helios', 'heartbeat')"); err != nil && ctx.Err() == nil {
 			r.log.Warn("heartbeat failed", "error", err)
 		}
+		done()
 	}
 }

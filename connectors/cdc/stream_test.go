@@ -190,6 +190,7 @@ func TestConnectionLost(t *testing.T) {
 	cfg := testConfig(server, db, "a")
 	cfg.MaxStepRows = 50
 	c := start(t, server, db, cfg)
+	c.same()
 	for i := range 20 {
 		c.exec("INSERT INTO a (v) SELECT generate_series(1, 200); UPDATE a SET v = v + 1 WHERE a % 10 = 0; DELETE FROM a WHERE a % 17 = 0")
 		if i%3 == 0 {
