@@ -23,7 +23,12 @@ func (e *sinkError) Unwrap() error { return e.err }
 // A lostError says that the connection is gone or silent: to be retried.
 type lostError struct{ err error }
 
-func (e *lostError) Error() string { return e.err.Error() }
+func (e *lostError) Error() string {
+	if e.err == io.EOF {
+		return "the server closed the connection"
+	}
+	return e.err.Error()
+}
 func (e *lostError) Unwrap() error { return e.err }
 
 // A PositionLostError says that the server cannot give what follows the

@@ -210,7 +210,7 @@ func TestServerCrash(t *testing.T) {
 	srv.MustExec(t, db, "CREATE TABLE a (a serial PRIMARY KEY, v int); INSERT INTO a (v) SELECT generate_series(1, 1000)")
 	c := start(t, srv, db, testConfig(srv, db, "a"))
 	c.same()
-	for i, stop := range []func() error{srv.Kill, srv.Stop, srv.Kill} {
+	for i, stop := range []func() error{srv.Kill, srv.Stop, srv.StopImmediate} {
 		c.exec("INSERT INTO a (v) SELECT generate_series(1, 5000); DELETE FROM a WHERE a % 3 = 0")
 		if i > 0 {
 			c.sync()
