@@ -46,6 +46,11 @@ func (Connector) Create(ctx context.Context, spec connectors.Spec) (*connectors.
 	for _, t := range d.Tables {
 		def.As = append(def.As, as[TableSpec{Schema: t.Schema, Name: t.Name}.String()])
 	}
+	for _, t := range d.tables {
+		if t.parent {
+			def.Notices = append(def.Notices, fmt.Sprintf("table %s is captured without the rows of the tables that inherit from it", t.spec))
+		}
+	}
 	def.CheckpointMicros = cfg.CheckpointInterval.Microseconds()
 	cfg = d.Pinned(cfg)
 	if def.Config, err = json.Marshal(cfg); err != nil {

@@ -45,12 +45,14 @@ type tableState struct {
 	spec     TableSpec
 	columns  []column
 	failed   error
-	filter   string          // the publication's row filter, for the snapshot
-	primary  []string        // attribute numbers of the primary key
-	extras   map[string]bool // columns upstream that are not captured and were mentioned in the log
-	kind     byte            // pg_class.relkind
-	identity byte            // pg_class.relreplident
+	filter   string            // the publication's row filter, for the snapshot
+	primary  []string          // attribute numbers of the primary key
+	extras   map[string]bool   // columns upstream that are not captured and were mentioned in the log
+	kind     byte              // pg_class.relkind
+	leaves   map[string]string // of a partitioned table: file by partition, by OID
+	identity byte              // pg_class.relreplident
 	owned    bool
+	parent   bool // other tables inherit from it
 }
 
 // A relation is what a Relation message announced, matched with the captured

@@ -2,6 +2,7 @@ package cdc
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -84,7 +85,7 @@ func discover(ctx context.Context, conn *pgconn.PgConn, cfg *Config) (*Discovere
 	if err := d.findTables(ctx, conn, cfg); err != nil {
 		return nil, asPgerr(err, "looking up the source's tables")
 	}
-	if err := d.findColumns(ctx, conn); err != nil {
+	if err := d.findColumns(ctx, conn, cfg); err != nil {
 		return nil, asPgerr(err, "looking up the source's columns")
 	}
 	if err := d.findKeys(ctx, conn); err != nil {
@@ -94,6 +95,12 @@ func discover(ctx context.Context, conn *pgconn.PgConn, cfg *Config) (*Discovere
 		return nil, asPgerr(err, "looking up the source's publication")
 	}
 	for _, t := range d.tables {
+		if t.failed == nil && t.kind == 'p' {
+			var lost *lostError
+			if t.leaves, t.failed = t.findLeaves(ctx, conn); errors.As(t.failed, &lost) {
+				return nil, t.failed
+			}
+		}
 		if t.failed == nil && t.spec.Pin != nil {
 			t.failed = t.checkPin(d.events)
 		}
@@ -144,7 +151,8 @@ func (d *Discovered) findTables(ctx context.Context, conn *pgconn.PgConn, cfg *C
 	rows, err := query(ctx, conn, `SELECT c.oid, n.nspname, c.relname, c.relkind, c.relpersistence, c.relreplident,
 		row_security_active(c.oid), has_schema_privilege(n.oid, 'USAGE'), has_table_privilege(c.oid, 'SELECT') OR has_any_column_privilege(c.oid, 'SELECT'),
 		pg_has_role(c.relowner, 'USAGE'),
-		(SELECT string_agg(DISTINCT p.relreplident::text, '') FROM pg_partition_tree(c.oid) l JOIN pg_class p ON p.oid = l.relid WHERE l.isleaf AND p.relkind = 'r')
+		(SELECT string_agg(DISTINCT p.relreplident::text, '') FROM pg_partition_tree(c.oid) l JOIN pg_class p ON p.oid = l.relid WHERE l.isleaf AND p.relkind = 'r'),
+		c.relkind = 'r' AND EXISTS (SELECT FROM pg_inherits i WHERE i.inhparent = c.oid)
 		FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE `+where+` ORDER BY n.nspname, c.relname`)
 	if err != nil {
 		return err
@@ -189,7 +197,7 @@ func (d *Discovered) add(spec TableSpec, r []string) *tableState {
 	}
 	oid, _ := strconv.ParseUint(r[0], 10, 32)
 	t.OID, t.Schema, t.Name = uint32(oid), r[1], r[2]
-	t.kind, t.identity, t.owned = r[3][0], r[5][0], r[9] == "t"
+	t.kind, t.identity, t.owned, t.parent = r[3][0], r[5][0], r[9] == "t", r[11] == "t"
 	t.failed = t.checkClass(r)
 	return t
 }
@@ -248,14 +256,21 @@ func (d *Discovered) byOID() (map[string]*tableState, string) {
 	return m, strings.Join(list, ", ")
 }
 
-func (d *Discovered) findColumns(ctx context.Context, conn *pgconn.PgConn) error {
+func (d *Discovered) findColumns(ctx context.Context, conn *pgconn.PgConn, cfg *Config) error {
 	tables, oids := d.byOID()
+	// From PostgreSQL 18 on a publication may have stored generated columns
+	// (publish_generated_columns, or by a column list).
+	generated := "false"
+	if d.Version >= 180000 {
+		generated = `EXISTS (SELECT FROM pg_publication_tables p JOIN pg_class c ON c.relname = p.tablename JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname = p.schemaname
+			WHERE p.pubname = ` + quoteLiteral(cfg.PublicationName) + ` AND c.oid = a.attrelid AND a.attname = ANY (p.attnames))`
+	}
 	rows, err := query(ctx, conn, `WITH RECURSIVE base AS (
 		SELECT a.attrelid, a.attnum, a.atttypid AS typ, a.atttypmod AS mod FROM pg_attribute a
 		WHERE a.attrelid IN (`+oids+`) AND a.attnum > 0 AND NOT a.attisdropped
 		UNION ALL
 		SELECT b.attrelid, b.attnum, t.typbasetype, t.typtypmod FROM base b JOIN pg_type t ON t.oid = b.typ WHERE t.typtype = 'd')
-		SELECT a.attrelid, a.attname, a.attnum, a.atttypid, a.atttypmod, a.attnotnull, a.attgenerated <> '', b.typ, b.mod,
+		SELECT a.attrelid, a.attname, a.attnum, a.atttypid, a.atttypmod, a.attnotnull, a.attgenerated <> '' AND NOT `+generated+`, b.typ, b.mod,
 		format_type(a.atttypid, a.atttypmod), has_column_privilege(a.attrelid, a.attnum, 'SELECT')
 		FROM base b JOIN pg_type t ON t.oid = b.typ AND t.typtype <> 'd'
 		JOIN pg_attribute a ON a.attrelid = b.attrelid AND a.attnum = b.attnum ORDER BY a.attrelid, a.attnum`)
@@ -269,7 +284,7 @@ func (d *Discovered) findColumns(ctx context.Context, conn *pgconn.PgConn) error
 		}
 		listed := len(t.spec.Columns) == 0 || slices.Contains(t.spec.Columns, r[1])
 		if r[6] == "t" {
-			// pgoutput does not send generated columns by default, so nobody has them.
+			// pgoutput does not send generated columns unless the publication has them.
 			if listed && len(t.spec.Columns) > 0 {
 				t.failed = pgerr.Newf(pgerr.FeatureNotSupported, "column %q of table %s is a generated column, which the source does not send", r[1], t.spec).
 					WithHint("Leave it out and compute it in a view.")
@@ -378,11 +393,17 @@ func (t *tableState) setKey(indkey string) {
 	}
 }
 
-// verify asks the server whether the columns are still those of the pin.
+// verify asks the server whether the columns are still those of the pin, and
+// what became of the partitions.
 func (t *tableState) verify(ctx context.Context, conn *pgconn.PgConn) error {
 	rows, err := query(ctx, conn, fmt.Sprintf("SELECT attname, attnum FROM pg_attribute WHERE attrelid = %d AND attnum > 0 AND NOT attisdropped", t.OID))
 	if err != nil {
 		return &lostError{asPgerr(err, "looking up the columns of table "+t.spec.String())}
+	}
+	if t.kind == 'p' {
+		if err := t.checkLeaves(ctx, conn, t.leaves); err != nil {
+			return err
+		}
 	}
 	for i, c := range t.spec.Pin.Columns {
 		for _, r := range rows {

@@ -202,6 +202,11 @@ func (r *run) attempt(ctx context.Context, start *connectors.Position) error {
 	if err != nil {
 		return err
 	}
+	if start != nil && !r.cfg.events {
+		if err := found.followLeaves(ctx, conn, r.tables); err != nil {
+			return err
+		}
+	}
 	if err := r.announce(ctx, found, start != nil); err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/helios-sql/helios-sql/connectors"
 	"github.com/helios-sql/helios-sql/sql/pgerr"
 )
 
@@ -100,20 +101,90 @@ func TestSchemaChanges(t *testing.T) {
 	}
 }
 
-func TestPartitioned(t *testing.T) {
+// TRUNCATE of several tables, with what CASCADE draws in, of serial columns,
+// and within transactions.
+func TestTruncate(t *testing.T) {
 	t.Parallel()
 	db := server.CreateDatabase(t)
-	server.MustExec(t, db, `CREATE TABLE p (id int, v text, PRIMARY KEY (id)) PARTITION BY RANGE (id);
-		CREATE TABLE p1 PARTITION OF p FOR VALUES FROM (0) TO (100); CREATE TABLE p2 PARTITION OF p FOR VALUES FROM (100) TO (200);
-		INSERT INTO p SELECT i, 'x' FROM generate_series(0, 150) i;
-		CREATE TABLE parent (id int PRIMARY KEY); CREATE TABLE child (PRIMARY KEY (id)) INHERITS (parent); INSERT INTO parent VALUES (1); INSERT INTO child VALUES (2)`)
-	c := start(t, server, db, testConfig(server, db, "p", "parent"))
+	server.MustExec(t, db, `CREATE TABLE a (id serial PRIMARY KEY, v text); CREATE TABLE b (id serial PRIMARY KEY, a int REFERENCES a);
+		CREATE TABLE f (v int); ALTER TABLE f REPLICA IDENTITY FULL; CREATE TABLE away (id int PRIMARY KEY, a int REFERENCES a);
+		CREATE TABLE p (id int PRIMARY KEY) PARTITION BY RANGE (id); CREATE TABLE p1 PARTITION OF p FOR VALUES FROM (0) TO (10); CREATE TABLE p2 PARTITION OF p DEFAULT`)
+	fill := "INSERT INTO a (v) SELECT 'x' FROM generate_series(1, 20); INSERT INTO b (a) SELECT id FROM a; INSERT INTO f VALUES (1), (1), (2); INSERT INTO p SELECT generate_series(1, 20);"
+	server.MustExec(t, db, fill)
+	c := start(t, server, db, testConfig(server, db, "a", "b", "f", "p"))
 	c.same()
-	c.exec("UPDATE p SET v = 'y' WHERE id < 10; UPDATE p SET id = 199 WHERE id = 5; DELETE FROM p WHERE id = 120; INSERT INTO parent VALUES (3); INSERT INTO child VALUES (4)")
-	c.exec("CREATE TABLE p3 (v text, id int NOT NULL PRIMARY KEY); INSERT INTO p3 VALUES ('attached later', 250); DELETE FROM p3; ALTER TABLE p ATTACH PARTITION p3 FOR VALUES FROM (200) TO (300); INSERT INTO p VALUES (201, 'new'), (202, 'new'); UPDATE p SET v = 'z' WHERE id = 201")
+	for _, sql := range []string{
+		"TRUNCATE f, p", fill, "TRUNCATE a CASCADE", "TRUNCATE p", fill, "TRUNCATE b, f, p", fill,
+		"BEGIN; TRUNCATE a, b, away RESTART IDENTITY; TRUNCATE p RESTART IDENTITY; " + fill + " DELETE FROM b WHERE id > 10; UPDATE a SET v = 'y' WHERE id < 5; COMMIT",
+		"BEGIN; INSERT INTO f VALUES (7); UPDATE f SET v = 8; TRUNCATE f; INSERT INTO f VALUES (9); TRUNCATE f, b; INSERT INTO f VALUES (10); COMMIT",
+		"BEGIN; TRUNCATE a, b, f, p, away; ROLLBACK",
+		"BEGIN; SAVEPOINT s; TRUNCATE f; ROLLBACK TO s; INSERT INTO f VALUES (11); COMMIT",
+		"TRUNCATE a, b, f, p, away",
+	} {
+		c.exec(sql)
+		c.same()
+	}
+	if len(c.errs) > 0 {
+		t.Fatal(c.errs)
+	}
+}
+
+// A table with children by inheritance is captured without them, and says so.
+func TestInheritance(t *testing.T) {
+	t.Parallel()
+	db := server.CreateDatabase(t)
+	server.MustExec(t, db, `CREATE TABLE parent (id int PRIMARY KEY); CREATE TABLE child (PRIMARY KEY (id), extra text) INHERITS (parent); INSERT INTO parent VALUES (1); INSERT INTO child VALUES (2)`)
+	def, err := Connector{}.Create(t.Context(), connectors.Spec{Name: "i_" + db, Connection: server.DSN(db), Tables: []connectors.TableSpec{{Schema: "public", Name: "parent"}, {Schema: "public", Name: "child"}}})
+	if err != nil || len(def.Notices) != 1 || !strings.Contains(def.Notices[0], `"public"."parent"`) {
+		t.Fatalf("%+v, %v", def, err)
+	}
+	c := start(t, server, db, testConfig(server, db, "parent", "child"))
 	c.same()
-	c.exec("TRUNCATE p; INSERT INTO p VALUES (7, 'after')")
+	c.exec("INSERT INTO parent VALUES (3); INSERT INTO child VALUES (4, 'x'); UPDATE parent SET id = id + 10; DELETE FROM parent WHERE id = 12; TRUNCATE ONLY parent; INSERT INTO parent VALUES (5)")
 	c.same()
+	c.exec("TRUNCATE parent; INSERT INTO child VALUES (6, 'y')")
+	c.same()
+	if got := strings.Join(c.text(0), " ") + strings.Join(c.text(1), " "); got != "6|y|" {
+		t.Fatal(got)
+	}
+}
+
+// Generated columns are left out, unless a publication of PostgreSQL 18 has the
+// stored ones; virtual ones are never sent.
+func TestGeneratedColumns(t *testing.T) {
+	t.Parallel()
+	db := server.CreateDatabase(t)
+	ddl, with, columns := "CREATE TABLE g (id int PRIMARY KEY, s int GENERATED ALWAYS AS (id * 2) STORED, v int", "", 2
+	if server.Major() >= 18 {
+		ddl += ", w int GENERATED ALWAYS AS (id * 3) VIRTUAL"
+		with, columns = " WITH (publish_generated_columns = stored)", 3
+	}
+	server.MustExec(t, db, ddl+"); INSERT INTO g (id, v) VALUES (1, 1); CREATE PUBLICATION own FOR TABLE g"+with)
+	for _, publication := range []string{"own", "made"} {
+		cfg := testConfig(server, db, "g")
+		cfg.SlotName, cfg.PublicationName = publication+"_"+db, publication
+		c := start(t, server, db, cfg)
+		c.same()
+		c.exec("INSERT INTO g (id, v) SELECT max(id) + 1, 7 FROM g; UPDATE g SET v = v + 1; UPDATE g SET id = id + 100 WHERE id = 1")
+		c.same()
+		if publication == "made" {
+			columns = 2
+		}
+		if n := len(c.tables[0].Columns); n != columns || len(c.errs) > 0 {
+			t.Fatalf("%s: %d columns, %v", publication, n, c.errs)
+		}
+		r := startReader(t, Config{ConnectionString: cfg.ConnectionString, Tables: []string{"g"}, SlotName: "ev_" + cfg.SlotName, PublicationName: publication}, nil)
+		for range 2 {
+			if e, err := r.next(); err != nil || e.Type != Read || e.After().Len() != columns {
+				t.Fatalf("%v, %v", e, err)
+			}
+		}
+		c.exec("UPDATE g SET v = 0 WHERE id = (SELECT min(id) FROM g)")
+		if e, err := r.next(); err != nil || e.Type != Update || e.After().Len() != columns {
+			t.Fatalf("%v, %v", e, err)
+		}
+		c.exec("DELETE FROM g WHERE id = (SELECT max(id) FROM g)")
+	}
 }
 
 func TestPublicationFilter(t *testing.T) {

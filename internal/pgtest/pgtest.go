@@ -172,6 +172,12 @@ func (s *Server) Configure(settings map[string]string) error {
 // Version is the server's version, such as "15.14".
 func (s *Server) Version() string { return s.pgVers }
 
+// Major is the first number of the version.
+func (s *Server) Major() int {
+	n, _ := strconv.Atoi(strings.FieldsFunc(s.pgVers, func(r rune) bool { return r < '0' || r > '9' })[0])
+	return n
+}
+
 // Bin gives the path of a program of the server's installation, such as psql.
 func (s *Server) Bin(program string) string { return filepath.Join(s.bin, program) }
 
