@@ -53,6 +53,7 @@ type assembler struct {
 	// connection does not interrupt them.
 	deliver func(*txnBuf) error
 	tell    func(connectors.LSN) error
+	pass    func() error // what an ordered sink has kept
 }
 
 func newAssembler(ctx context.Context, sink connectors.Sink, cfg *Config, tables int, at connectors.Position, m *counters) *assembler {
@@ -67,7 +68,7 @@ func newAssembler(ctx context.Context, sink connectors.Sink, cfg *Config, tables
 		m.inSink.Store(true)
 		defer m.inSink.Store(false)
 		_, stepBytes := a.stepLimits()
-		if err := a.pool.admit(ctx, &b.Txn, bufferSteps*int64(stepBytes)); err != nil {
+		if err := a.pool.admit(ctx, &b.Txn, bufferSteps*int64(stepBytes), a.pass); err != nil {
 			return err
 		}
 		var err error
@@ -77,6 +78,17 @@ func newAssembler(ctx context.Context, sink connectors.Sink, cfg *Config, tables
 			err = sink.Commit(ctx, &b.Txn)
 		}
 		if err != nil {
+			return &sinkError{err}
+		}
+		return nil
+	}
+	a.pass = func() error {
+		if a.ordered == nil {
+			return nil
+		}
+		m.inSink.Store(true)
+		defer m.inSink.Store(false)
+		if err := a.ordered.pass(ctx); err != nil {
 			return &sinkError{err}
 		}
 		return nil
@@ -303,8 +315,8 @@ func (p *txnPool) get() *txnBuf {
 const bufferSteps = 4
 
 // admit waits until the rows fit in, and their bytes under maxBytes; one
-// transaction always does.
-func (p *txnPool) admit(ctx context.Context, t *connectors.Txn, maxBytes int64) error {
+// transaction always does. pass is called before each wait.
+func (p *txnPool) admit(ctx context.Context, t *connectors.Txn, maxBytes int64, pass func() error) error {
 	fits := func() bool {
 		rows, bytes := p.rows.Load(), p.bytes.Load()
 		return rows == 0 || rows+int64(t.Rows) <= int64(p.limit) && bytes+int64(t.Bytes) <= maxBytes
@@ -314,6 +326,9 @@ func (p *txnPool) admit(ctx context.Context, t *connectors.Txn, maxBytes int64) 
 			p.rows.Add(int64(t.Rows))
 			p.bytes.Add(int64(t.Bytes))
 			return nil
+		}
+		if err := pass(); err != nil {
+			return err
 		}
 		p.waits.Store(true)
 		if fits() {

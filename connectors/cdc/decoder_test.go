@@ -275,17 +275,22 @@ func TestPool(t *testing.T) {
 	defer cancel()
 	a, b := p.get(), p.get()
 	a.Rows, b.Rows = 20, 1
-	if err := p.admit(ctx, &a.Txn, 1<<20); err != nil {
+	passed := 0
+	pass := func() error { passed++; return nil }
+	if err := p.admit(ctx, &a.Txn, 1<<20, pass); err != nil {
 		t.Fatal(err)
 	}
-	if err := p.admit(ctx, &b.Txn, 1<<20); err == nil {
+	if err := p.admit(ctx, &b.Txn, 1<<20, pass); err == nil {
 		t.Fatal("admitted beyond the limit")
+	}
+	if passed != 1 {
+		t.Fatalf("what is kept was handed over %d times before the wait, want once", passed)
 	}
 	go func() {
 		time.Sleep(10 * time.Millisecond)
 		a.Release()
 	}()
-	if err := p.admit(context.Background(), &b.Txn, 1<<20); err != nil {
+	if err := p.admit(context.Background(), &b.Txn, 1<<20, pass); err != nil {
 		t.Fatal(err)
 	}
 	b.Release()

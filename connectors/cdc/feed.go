@@ -144,6 +144,9 @@ func (s *feed) Run(ctx context.Context, start *connectors.Position, sink connect
 	for {
 		before, began := s.m.received.Load(), time.Now()
 		err := r.attempt(ctx, start)
+		if o, ok := sink.(orderedSink); ok {
+			_ = o.pass(ctx) // fails only with ctx
+		}
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}

@@ -5,14 +5,11 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"net"
-	"os"
-	"runtime"
 	"sync/atomic"
 	"syscall"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/helios-sql/helios-sql/sql/pgerr"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -28,16 +25,20 @@ const (
 // pgconn while it was idle, so that nothing was buffered there: as many
 // messages as there are by one read.
 type frames struct {
-	conn   net.Conn
+	conn   connection
 	buf    []byte
 	r, w   int
-	until  time.Time // when reads fail; zero: never
-	fd     int       // what reads wait on in the thread itself; −1: in the runtime
-	poll   [1]unix.PollFd
 	reads  atomic.Uint32 // successful ones so far
 	waits  atomic.Int64  // since when a read waits, in ns since 1970; 0: none does
 	last   int           // bytes of the last read
 	streak int           // of reads that came back at once with little
+}
+
+// A connection is a net.Conn or a socket.
+type connection interface {
+	io.ReadWriteCloser
+	SetDeadline(time.Time) error
+	SetReadDeadline(time.Time) error
 }
 
 // connect opens a connection in the session settings that snapshot and stream
@@ -77,57 +78,16 @@ func takeOver(c *pgconn.PgConn) (*frames, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &frames{conn: h.Conn, buf: make([]byte, frameBuffer), fd: -1}, nil
+	return &frames{conn: h.Conn, buf: make([]byte, frameBuffer)}, nil
 }
 
-// waitInThread makes reads wait in their goroutine's own thread until the
-// returned function is called. Such a thread sleeps most of the time, so the kernel runs it as
-// soon as there is something to read; the runtime's threads, which serve queries
-// too, wait for their turn on a busy machine. Connections under TLS stay with the runtime: what
-// they have decrypted cannot be waited for.
-func (f *frames) waitInThread() (end func()) {
-	if c, ok := f.conn.(syscall.Conn); ok {
-		if raw, err := c.SyscallConn(); err == nil {
-			_ = raw.Control(func(fd uintptr) { f.fd = int(fd) }) // closed: the next read says so
+// detach takes the connection out of the runtime's hands, if it can be.
+func (f *frames) detach() {
+	if c, ok := f.conn.(net.Conn); ok {
+		if s, ok := detach(c); ok {
+			f.conn = s
 		}
 	}
-	if f.fd < 0 {
-		return func() {}
-	}
-	runtime.LockOSThread()
-	return func() {
-		f.fd = -1
-		runtime.UnlockOSThread()
-	}
-}
-
-// wait returns once there is something to read, or an error of the connection.
-func (f *frames) wait() error {
-	for {
-		timeout := -1
-		if !f.until.IsZero() {
-			if timeout = int((time.Until(f.until) + time.Millisecond - 1) / time.Millisecond); timeout <= 0 {
-				return os.ErrDeadlineExceeded
-			}
-		}
-		f.poll[0] = unix.PollFd{Fd: int32(f.fd), Events: unix.POLLIN}
-		n, err := unix.Poll(f.poll[:], timeout)
-		if n > 0 {
-			return nil
-		}
-		if err != nil && err != unix.EINTR && err != unix.EAGAIN {
-			return os.NewSyscallError("poll", err)
-		}
-	}
-}
-
-// setDeadline says when reads fail with os.ErrDeadlineExceeded; zero: never.
-func (f *frames) setDeadline(t time.Time) error {
-	f.until = t
-	if f.fd >= 0 {
-		return nil
-	}
-	return f.conn.SetReadDeadline(t)
 }
 
 // query sends a simple query.
@@ -204,11 +164,6 @@ func (f *frames) read() error {
 	began := time.Now()
 	f.waits.Store(began.UnixNano())
 	defer f.waits.Store(0)
-	if f.fd >= 0 {
-		if err := f.wait(); err != nil {
-			return err
-		}
-	}
 	k, err := f.conn.Read(f.buf[f.w:])
 	f.w += k
 	if k > 0 {

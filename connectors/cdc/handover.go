@@ -36,11 +36,16 @@ const (
 
 // A handover is the feed's side of a Source: a sink that queues. A queue that
 // is full makes the feed wait; so do more rows than BufferSize.
+//
+// What comes is collected while more of it is at hand: to wake the program for
+// every transaction costs more than to decode it.
 type handover struct {
-	queue   chan item
+	queue   chan []item
+	spare   chan []item   // batches to be filled again
+	batch   []item        // not yet in the queue
+	weight  int           // bytes of it, roughly
 	chunks  chan struct{} // held by each chunk that is queued
-	ended   <-chan struct{}
-	started chan error // gets one: nil once it runs, or the first failure
+	started chan error    // gets one: nil once it runs, or the first failure
 	every   time.Duration
 
 	snapshotAt connectors.LSN
@@ -51,13 +56,42 @@ type handover struct {
 
 var _ orderedSink = (*handover)(nil)
 
+// The bounds of a batch.
+const (
+	batchItems  = 256
+	batchBytes  = 64 << 10
+	queuedBatch = 16 // in the queue
+	eventBytes  = 64 // an event's own weight
+)
+
+func newHandover(every time.Duration) *handover {
+	return &handover{queue: make(chan []item, queuedBatch), spare: make(chan []item, queuedBatch), chunks: make(chan struct{}, 3),
+		started: make(chan error, 1), every: every}
+}
+
+// put hands an item over with what was collected before it.
 func (h *handover) put(ctx context.Context, it item) error {
-	select {
-	case h.queue <- it:
+	h.batch = append(h.batch, it)
+	return h.pass(ctx)
+}
+
+// pass hands over what was collected.
+func (h *handover) pass(ctx context.Context) error {
+	if len(h.batch) == 0 {
 		return nil
+	}
+	select {
+	case h.queue <- h.batch:
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
+	h.weight = 0
+	select {
+	case h.batch = <-h.spare:
+	default:
+		h.batch = nil
+	}
+	return nil
 }
 
 func (h *handover) Tables(context.Context, []connectors.Table) error { return nil }
@@ -109,7 +143,12 @@ func (h *handover) Commit(context.Context, *connectors.Txn) error {
 }
 
 func (h *handover) commitOrdered(ctx context.Context, b *txnBuf) error {
-	return h.put(ctx, item{kind: itemTxn, txn: b, at: b.Position})
+	h.weight += b.Bytes + eventBytes*len(b.entries)
+	h.batch = append(h.batch, item{kind: itemTxn, txn: b, at: b.Position})
+	if len(h.batch) < batchItems && h.weight < batchBytes {
+		return nil
+	}
+	return h.pass(ctx)
 }
 
 func (h *handover) Progress(ctx context.Context, at connectors.LSN) error {
@@ -133,15 +172,12 @@ func (h *handover) Status(state string, err error) {
 }
 
 func (h *handover) TableError(table int, err error) {
-	select {
-	case h.queue <- item{kind: itemTableError, table: table, err: err}:
-	case <-h.ended:
-	}
+	h.batch = append(h.batch, item{kind: itemTableError, table: table, err: err})
 }
 
 // A walk is the program's side: the item being taken apart.
 type walk struct {
-	item
+	*item
 	active bool
 	next   int // entry or row
 	begun  bool

@@ -12,7 +12,10 @@ import (
 type orderedSink interface {
 	connectors.Sink
 	// commitOrdered is Commit with the journal.
+	// It may keep what it got until pass.
 	commitOrdered(ctx context.Context, b *txnBuf) error
+	// pass is called before the feed waits, for whatever.
+	pass(ctx context.Context) error
 	// announce gives the captured tables' definitions, before all else and
 	// whenever a new snapshot begins with others.
 	announce(ctx context.Context, systemID string, tables []*Table) error

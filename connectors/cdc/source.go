@@ -32,6 +32,8 @@ type Source struct {
 
 	// The receiving goroutine's own.
 	receiving atomic.Bool
+	batch     []item // taken, of which the first batchAt are taken apart
+	batchAt   int
 	cur       walk
 	arena     rowArena
 	resumed   connectors.LSN // the transaction that the source was restored within
@@ -117,7 +119,7 @@ func (s *Source) start(ctx context.Context) error {
 	if every == 0 {
 		every = defaultHeartbeatEvents
 	}
-	h := &handover{queue: make(chan item, 256), chunks: make(chan struct{}, 3), ended: ctx.Done(), started: make(chan error, 1), every: every}
+	h := newHandover(every)
 	var runErr error
 	go func() {
 		defer close(ended)
@@ -158,38 +160,57 @@ func (s *Source) Close() error {
 	return nil
 }
 
-// take gives the next item.
-func (s *Source) take(ctx context.Context) (item, error) {
+// take gives the next item. It is good until the next call.
+func (s *Source) take(ctx context.Context) (*item, error) {
+	if s.hand != nil && ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	if s.batchAt == len(s.batch) {
+		if err := s.takeBatch(ctx); err != nil {
+			return nil, err
+		}
+	}
+	s.batchAt++
+	return &s.batch[s.batchAt-1], nil
+}
+
+// takeBatch waits for the next batch and gives the last one's memory back.
+func (s *Source) takeBatch(ctx context.Context) error {
 	if s.hand == nil {
 		if s.cancel != nil {
-			return item{}, io.EOF
+			return io.EOF
 		}
-		return item{}, &DefiniteError{pgerr.Newf(pgerr.ObjectNotInPrerequisite, "the source was not started")}
+		return &DefiniteError{pgerr.Newf(pgerr.ObjectNotInPrerequisite, "the source was not started")}
 	}
-	if ctx.Err() != nil {
-		return item{}, context.Cause(ctx)
+	if s.batch != nil {
+		clear(s.batch)
+		select {
+		case s.hand.spare <- s.batch[:0]:
+		default:
+		}
+		s.batch, s.batchAt = nil, 0
 	}
 	select {
-	case it := <-s.hand.queue:
-		return it, nil
+	case s.batch = <-s.hand.queue:
+		return nil
 	default:
 	}
 	select {
-	case it := <-s.hand.queue:
-		return it, nil
+	case s.batch = <-s.hand.queue:
+		return nil
 	case <-ctx.Done():
-		return item{}, context.Cause(ctx)
+		return context.Cause(ctx)
 	case <-s.ended:
 	}
 	select {
-	case it := <-s.hand.queue:
-		return it, nil
+	case s.batch = <-s.hand.queue:
+		return nil
 	default:
 	}
 	if s.err == nil {
-		return item{}, io.EOF
+		return io.EOF
 	}
-	return item{}, s.err
+	return s.err
 }
 
 // pull gives the next event, Begin and Commit among them. It does not move the
@@ -227,7 +248,7 @@ func (s *Source) pull(ctx context.Context) (*Event, error) {
 }
 
 // control takes what is no event.
-func (s *Source) control(it item) {
+func (s *Source) control(it *item) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch it.kind {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"sync"
 	"time"
 
@@ -48,6 +49,7 @@ func (r *run) stream(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	f.detach()
 	defer f.close()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -97,7 +99,7 @@ func (r *run) stream(ctx context.Context) error {
 	}
 	sql := fmt.Sprintf("START_REPLICATION SLOT %s LOGICAL %s (proto_version '1', publication_names %s%s)",
 		r.cfg.SlotName, r.asm.at.LSN, quoteLiteral(quoteIdent(r.cfg.PublicationName)), messages)
-	if err := f.setDeadline(time.Now().Add(s.silence)); err != nil {
+	if err := f.conn.SetReadDeadline(time.Now().Add(s.silence)); err != nil {
 		return &lostError{err}
 	}
 	if err := f.startCopy(sql, 'W'); err != nil {
@@ -127,9 +129,13 @@ func (r *run) stream(ctx context.Context) error {
 
 // receive takes messages off the socket until an error.
 func (s *stream) receive(ctx context.Context) error {
-	defer s.f.waitInThread()()
+	runtime.LockOSThread() // that of the socket's reader
+	defer runtime.UnlockOSThread()
 	for {
 		if !s.f.buffered() {
+			if err := s.asm.pass(); err != nil {
+				return err
+			}
 			if err := s.caughtUp(ctx); err != nil {
 				return err
 			}
@@ -213,7 +219,7 @@ func (s *stream) caughtUp(ctx context.Context) error {
 		return nil
 	}
 	if since := time.Since(s.lastTold); since < s.cfg.PollInterval {
-		if err := s.f.setDeadline(time.Now().Add(s.cfg.PollInterval - since)); err != nil {
+		if err := s.f.conn.SetReadDeadline(time.Now().Add(s.cfg.PollInterval - since)); err != nil {
 			return &lostError{err}
 		}
 		return context.Cause(ctx)
@@ -228,7 +234,7 @@ func (s *stream) caughtUp(ctx context.Context) error {
 // noDeadline lets reads wait for ever, unless ctx has ended: the deadline
 // taken away may have been the one that says so.
 func (s *stream) noDeadline(ctx context.Context) error {
-	if err := s.f.setDeadline(time.Time{}); err != nil {
+	if err := s.f.conn.SetReadDeadline(time.Time{}); err != nil {
 		return &lostError{err}
 	}
 	return context.Cause(ctx)
