@@ -189,7 +189,9 @@ func TestPipeline(t *testing.T) {
 		t.Errorf("the second start changed the relations:\n%s\nbefore:\n%s", after, before)
 	}
 
-	p.Stop()
+	if err := p.Stop(); err != nil {
+		t.Error(err)
+	}
 	write(strings.ReplaceAll(pipeline, "round(100 * coalesce(r.total, 0) / t.revenue, 1)", "round(coalesce(r.total, 0) / t.revenue, 3)"))
 	if err := p.Start(t.Context()); err != nil {
 		t.Fatal(err)

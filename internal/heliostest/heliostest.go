@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -24,12 +25,14 @@ import (
 
 // A Process is one helios-sql. Start and Kill may take turns any number of times.
 type Process struct {
-	Dir        string // holds data/ and log
+	Dir        string // removed by Close
+	Data       string // its data directory; below Dir to begin with
 	Port, HTTP int    // on 127.0.0.1
 	Args       []string
 	binary     string
 	cmd        *exec.Cmd
 	ended      chan struct{}
+	exit       error // once ended
 }
 
 // Build compiles the program into a directory, which TestMain makes and removes.
@@ -70,27 +73,45 @@ func New(binary string, args ...string) (*Process, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Process{Dir: dir, Args: args, binary: binary}
+	p := &Process{Dir: dir, Data: filepath.Join(dir, "data"), Args: args, binary: binary}
 	for _, at := range []*int{&p.Port, &p.HTTP} {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
+		if *at, err = freePort(); err != nil {
 			return nil, errors.Join(err, os.RemoveAll(dir))
 		}
-		defer l.Close()
-		*at = l.Addr().(*net.TCPAddr).Port
 	}
 	return p, nil
+}
+
+// freePort finds a port below those that the system gives to connections: it
+// stays free while the process is down.
+func freePort() (port int, err error) {
+	for range 100 {
+		port = 12000 + rand.IntN(18000)
+		var l net.Listener
+		if l, err = net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port)); err == nil {
+			return port, l.Close()
+		}
+	}
+	return 0, err
 }
 
 // CommandLine is what Start runs.
 func (p *Process) CommandLine() []string {
 	return append([]string{p.binary, "serve", "--listen", fmt.Sprintf("127.0.0.1:%d", p.Port), "--http", fmt.Sprintf("127.0.0.1:%d", p.HTTP),
-		"--data-dir", filepath.Join(p.Dir, "data")}, p.Args...)
+		"--data-dir", p.Data}, p.Args...)
 }
 
-// Start runs the program and waits until it accepts connections and is ready.
+// Start runs the program and waits until it is ready.
 func (p *Process) Start(ctx context.Context) error {
-	log, err := os.OpenFile(filepath.Join(p.Dir, "log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err := p.Spawn(); err != nil {
+		return err
+	}
+	return p.WaitReady(ctx)
+}
+
+// Spawn runs the program and waits for nothing.
+func (p *Process) Spawn() error {
+	log, err := os.OpenFile(p.Log(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
 	}
@@ -98,16 +119,21 @@ func (p *Process) Start(ctx context.Context) error {
 	args := p.CommandLine()
 	cmd := exec.Command(args[0], args[1:]...)
 	cmd.Stderr, cmd.Stdout = log, log
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C is for us, and we stop it in order
+	cmd.SysProcAttr = procAttr()
 	if err := cmd.Start(); err != nil {
 		return err
 	}
 	ended := make(chan struct{})
 	p.cmd, p.ended = cmd, ended
 	go func() {
-		_ = cmd.Wait() // how it ended stands in its log
+		p.exit = cmd.Wait()
 		close(ended)
 	}()
+	return nil
+}
+
+// WaitReady waits until the program is ready, and fails when it ends.
+func (p *Process) WaitReady(ctx context.Context) error {
 	for {
 		if p.Ready(ctx) {
 			return nil
@@ -115,10 +141,21 @@ func (p *Process) Start(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
-		case <-ended:
+		case <-p.ended:
 			return fmt.Errorf("helios-sql ended:\n%s", p.LogTail(20))
 		case <-time.After(5 * time.Millisecond):
 		}
+	}
+}
+
+// Wait waits for a process that ends by itself and gives its error.
+func (p *Process) Wait(ctx context.Context) (exit, err error) {
+	select {
+	case <-p.ended:
+		p.cmd = nil
+		return p.exit, nil
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
 	}
 }
 
@@ -152,34 +189,39 @@ func (p *Process) PID() int {
 }
 
 // Kill ends the process as a crash would.
-func (p *Process) Kill() { p.end(syscall.SIGKILL) }
+func (p *Process) Kill() { _ = p.end(syscall.SIGKILL) } // its error is the signal
 
-// Stop ends it in order.
-func (p *Process) Stop() { p.end(syscall.SIGTERM) }
+// Stop ends it in order and gives its error.
+func (p *Process) Stop() error { return p.end(syscall.SIGTERM) }
 
-func (p *Process) end(sig syscall.Signal) {
+func (p *Process) end(sig syscall.Signal) error {
 	if p.cmd == nil {
-		return
+		return nil
 	}
 	_ = p.cmd.Process.Signal(sig) // it may have ended by itself
+	var late error
 	select {
 	case <-p.ended:
-	case <-time.After(20 * time.Second):
+	case <-time.After(30 * time.Second):
+		late = errors.New("helios-sql did not stop")
 		_ = p.cmd.Process.Kill()
 		<-p.ended
 	}
 	p.cmd = nil
+	return errors.Join(late, p.exit)
 }
 
 // Close stops the process and removes its directory.
 func (p *Process) Close() error {
-	p.Stop()
-	return os.RemoveAll(p.Dir)
+	return errors.Join(p.Stop(), os.RemoveAll(p.Dir))
 }
+
+// Log is the file that the process writes what it says to.
+func (p *Process) Log() string { return filepath.Join(p.Dir, "log") }
 
 // LogTail gives the last n lines of the log.
 func (p *Process) LogTail(n int) string {
-	b, _ := os.ReadFile(filepath.Join(p.Dir, "log"))
+	b, _ := os.ReadFile(p.Log())
 	lines := strings.Split(strings.TrimRight(string(b), "\n"), "\n")
 	return strings.Join(lines[max(0, len(lines)-n):], "\n")
 }

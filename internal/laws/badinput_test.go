@@ -178,7 +178,7 @@ func TestBadInput(t *testing.T) {
 			goesOn(t)
 		}
 		bad()
-		s.kill()
+		s.Kill()
 		s.start()
 		h = s.connect()
 		bad()
@@ -221,16 +221,16 @@ func TestBadInput(t *testing.T) {
 	})
 	t.Run("two processes", func(t *testing.T) {
 		second := newServer(t)
-		second.dir = s.dir
+		second.Data = s.Data
 		second.spawn()
-		if err := second.wait(20 * time.Second); err == nil || !strings.Contains(second.logTail(3), "in use by another process") {
-			t.Errorf("%v\n%s", err, second.logTail(3))
+		if err := second.wait(20 * time.Second); err == nil || !strings.Contains(second.LogTail(3), "in use by another process") {
+			t.Errorf("%v\n%s", err, second.LogTail(3))
 		}
 		goesOn(t)
 	})
 	t.Run("newer format", func(t *testing.T) {
 		s.stop()
-		file := filepath.Join(s.dir, "FORMAT")
+		file := filepath.Join(s.Data, "FORMAT")
 		old, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
@@ -240,8 +240,8 @@ func TestBadInput(t *testing.T) {
 			t.Fatal(err)
 		}
 		s.spawn()
-		if err := s.wait(20 * time.Second); err == nil || !strings.Contains(s.logTail(3), "format 99") {
-			t.Errorf("%v\n%s", err, s.logTail(3))
+		if err := s.wait(20 * time.Second); err == nil || !strings.Contains(s.LogTail(3), "format 99") {
+			t.Errorf("%v\n%s", err, s.LogTail(3))
 		}
 		if err := os.WriteFile(file, old, 0o600); err != nil {
 			t.Fatal(err)
@@ -274,16 +274,16 @@ func TestDamage(t *testing.T) {
 		right = append(right, must(t, h, q))
 	}
 	s.stop()
-	pristine := s.dir
+	pristine := s.Data
 	files, err := filepath.Glob(filepath.Join(pristine, "db", "*.sst"))
 	if err != nil || len(files) == 0 {
-		t.Fatalf("no tables in %s: %v", s.dir, err)
+		t.Fatalf("no tables in %s: %v", s.Data, err)
 	}
 	named := 0
 	for i, file := range files[:min(len(files), 8)] {
 		name := filepath.Base(file)
-		s.dir = filepath.Join(t.TempDir(), "data")
-		if err := os.CopyFS(s.dir, os.DirFS(pristine)); err != nil {
+		s.Data = filepath.Join(t.TempDir(), "data")
+		if err := os.CopyFS(s.Data, os.DirFS(pristine)); err != nil {
 			t.Fatal(err)
 		}
 		bytes, err := os.ReadFile(file)
@@ -293,15 +293,15 @@ func TestDamage(t *testing.T) {
 		for at := 100 + 37*i; at < len(bytes)-200; at += 4096 {
 			bytes[at] ^= 0x20
 		}
-		if err := os.WriteFile(filepath.Join(s.dir, "db", name), bytes, 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(s.Data, "db", name), bytes, 0o600); err != nil {
 			t.Fatal(err)
 		}
 		s.spawn()
 		if err := s.ready(20 * time.Second); err != nil {
-			if named++; !strings.Contains(s.logTail(3), name) {
-				t.Errorf("%s is damaged; the log does not say so:\n%s", name, s.logTail(3))
+			if named++; !strings.Contains(s.LogTail(3), name) {
+				t.Errorf("%s is damaged; the log does not say so:\n%s", name, s.LogTail(3))
 			}
-			s.kill()
+			s.Kill()
 			continue
 		}
 		h := s.connect()
@@ -317,7 +317,7 @@ func TestDamage(t *testing.T) {
 				t.Errorf("%s is damaged, and %s gives %v", name, q, err)
 			}
 		}
-		s.kill()
+		s.Kill()
 	}
 	t.Logf("%d tables damaged, %d errors name them", min(len(files), 8), named)
 	if named == 0 {
@@ -356,7 +356,7 @@ func TestFullDisk(t *testing.T) {
 	}
 	must(t, h, "INSERT INTO mine VALUES (1)")
 	filler.fill()
-	s.kill()
+	s.Kill()
 	filler.free()
 	s.start()
 	h = s.connect()
@@ -377,11 +377,11 @@ type filler struct {
 func fillable(t *testing.T, s *server) *filler {
 	t.Helper()
 	dir := t.TempDir()
-	s.dir = filepath.Join(dir, "data")
+	s.Data = filepath.Join(dir, "data")
 	f := &filler{t: t, path: filepath.Join(dir, "filler")}
 	if os.Geteuid() == 0 && exec.Command("mount", "-t", "tmpfs", "-o", "size=96m", "tmpfs", dir).Run() == nil {
 		t.Cleanup(func() {
-			s.kill()
+			s.Kill()
 			if out, err := exec.Command("umount", dir).CombinedOutput(); err != nil {
 				t.Errorf("umount: %v %s", err, out)
 			}
@@ -393,7 +393,7 @@ func fillable(t *testing.T, s *server) *filler {
 		t.Fatal(err)
 	}
 	f.most = 512 << 20
-	s.args = append(s.args, "--min-free", fmt.Sprint(int64(st.Bavail)*int64(st.Bsize)-f.most/2))
+	s.Args = append(s.Args, "--min-free", fmt.Sprint(int64(st.Bavail)*int64(st.Bsize)-f.most/2))
 	return f
 }
 

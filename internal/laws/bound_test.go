@@ -86,7 +86,7 @@ func TestBound(t *testing.T) {
 // slowReader asks for a large result and reads nothing of it.
 func slowReader(t *testing.T, s *server) net.Conn {
 	t.Helper()
-	conn, err := net.Dial("tcp", s.addr)
+	conn, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", s.Port))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,7 +104,7 @@ func slowReader(t *testing.T, s *server) net.Conn {
 // system does not tell, the present one); the test fails when it exceeds the bound.
 func (s *server) peakMB() int {
 	s.t.Helper()
-	mb := residentMB(s.t, s.cmd.Process.Pid)
+	mb := residentMB(s.t, s.PID())
 	if mb > *boundMemory+overheadMB {
 		s.t.Errorf("resident memory reached %d MB; the bound is %d + %d MB", mb, *boundMemory, overheadMB)
 	}
@@ -133,7 +133,7 @@ func residentMB(t testing.TB, pid int) int {
 // stateMB is the size of the data directory.
 func (s *server) stateMB() int {
 	var size int64
-	_ = filepath.WalkDir(s.dir, func(_ string, d os.DirEntry, err error) error {
+	_ = filepath.WalkDir(s.Data, func(_ string, d os.DirEntry, err error) error {
 		if err == nil {
 			if info, err := d.Info(); err == nil {
 				size += info.Size()

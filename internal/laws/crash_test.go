@@ -118,7 +118,7 @@ func (c *crasher) createSource() string {
 
 func (c *crasher) start() {
 	c.t.Helper()
-	c.s.args = []string{"--memory", "64MB", "--checkpoint-interval", []string{"20ms", "200ms", "1s"}[c.rng.IntN(3)]}
+	c.s.Args = []string{"--memory", "64MB", "--checkpoint-interval", []string{"20ms", "200ms", "1s"}[c.rng.IntN(3)]}
 	c.s.start()
 	var err error
 	if c.h, err = c.s.dial(); err != nil {
@@ -189,7 +189,7 @@ func (c *crasher) round(i int) {
 	h, rng := c.h, rand.New(rand.NewPCG(c.rng.Uint64(), 3))
 	run(act.name, func() error { return act.do(ctx, h, rng) })
 	time.Sleep(time.Duration(c.rng.IntN(act.delay*1000)) * time.Microsecond)
-	c.s.kill()
+	c.s.Kill()
 	c.kills[act.name]++
 	if c.rng.IntN(5) == 0 {
 		c.checkSlot()
@@ -197,7 +197,7 @@ func (c *crasher) round(i int) {
 	if c.rng.IntN(4) == 0 {
 		c.s.spawn()
 		time.Sleep(time.Duration(c.rng.IntN(150_000)) * time.Microsecond)
-		c.s.kill()
+		c.s.Kill()
 		c.again++
 	}
 	c.start()
@@ -418,7 +418,7 @@ func (c *crasher) checkSlot() {
 	c.t.Helper()
 	confirmed := must(c.t, c.conn, "SELECT confirmed_flush_lsn FROM pg_replication_slots WHERE slot_name = 'crash'")
 	dir := filepath.Join(c.t.TempDir(), "copy")
-	if err := os.CopyFS(dir, os.DirFS(c.s.dir)); err != nil {
+	if err := os.CopyFS(dir, os.DirFS(c.s.Data)); err != nil {
 		c.t.Fatal(err)
 	}
 	store, err := state.Open(state.Options{Dir: dir, MemoryBudget: 64 << 20})

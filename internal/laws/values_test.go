@@ -54,7 +54,7 @@ func TestValues(t *testing.T) {
 	must(t, c, dml)
 	must(t, c, "UPDATE wide SET w1599 = NULL WHERE id = 1; UPDATE big SET n = 1; INSERT INTO big SELECT 2, v, n FROM big")
 	compare("stream")
-	s.kill()
+	s.Kill()
 	s.start()
 	h = s.connect()
 	compare("restart")
