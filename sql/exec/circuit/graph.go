@@ -17,7 +17,7 @@ type graph struct {
 	old     func(physical.Fingerprint) bool // operators whose state is there; nil: none
 	own     Opener                          // of new states
 	snap    Opener                          // of old states and of relations
-	stream  bool                            // joins read their left inputs as streams
+	once    bool                            // filled and scanned once: joins read their left inputs as streams, nothing is retracted
 	context *eval.Context
 	source  func(*physical.Source) op.ScanFunc
 	nodes   map[physical.Fingerprint]*vertex
@@ -59,7 +59,7 @@ func (g *graph) build(n physical.Node) (*vertex, error) {
 	v := &vertex{plan: n, name: nameOf(n), old: g.isOld(n)}
 	inputs := n.Inputs()
 	j, isJoin := n.(*physical.Join)
-	stream := isJoin && g.stream && streams(j.Kind)
+	stream := isJoin && g.once && streams(j.Kind)
 	if stream {
 		if a, ok := j.L.(*physical.Arrange); ok {
 			inputs = []physical.Node{a.Input, j.R}
@@ -81,6 +81,9 @@ func (g *graph) build(n physical.Node) (*vertex, error) {
 		}
 		if stream {
 			o.(*op.Join).Stream()
+		}
+		if r, ok := o.(*op.Reduce); ok && g.once {
+			r.GrowOnly()
 		}
 		v.op = o
 		scans := make([]op.ScanFunc, len(v.in))

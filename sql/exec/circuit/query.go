@@ -31,7 +31,7 @@ func Query(ctx context.Context, root physical.Node, snap Opener, opt QueryOption
 		root = s.Input
 	}
 	own := &memories{budget: op.Budget{Limit: opt.MemoryBudget}, open: map[memoryName]*op.Memory{}}
-	g := graph{own: own, snap: snap, stream: true, context: opt.Context, nodes: map[physical.Fingerprint]*vertex{}}
+	g := graph{own: own, snap: snap, once: true, context: opt.Context, nodes: map[physical.Fingerprint]*vertex{}}
 	g.source = func(s *physical.Source) op.ScanFunc {
 		switch {
 		case s.System:

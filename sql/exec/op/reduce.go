@@ -109,6 +109,19 @@ func NewReduce(in []types.Type, keys []int, aggs []physical.Agg, open Open) (*Re
 	return r, nil
 }
 
+// GrowOnly promises that no row will be retracted: what min and max would
+// keep for that is not kept.
+func (r *Reduce) GrowOnly() {
+	if r.reps != nil {
+		r.reps.grows = true
+	}
+	for i := range r.aggs {
+		if v := r.aggs[i].values; v != nil {
+			v.grows = true
+		}
+	}
+}
+
 // Eval brings the touched groups up to date.
 func (r *Reduce) Eval(in []*Delta, out *Delta) (err error) {
 	out.Errs.AppendBatch(&in[0].Errs, 1)

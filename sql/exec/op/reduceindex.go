@@ -3,6 +3,7 @@ package op
 import (
 	"bytes"
 
+	"github.com/helios-sql/helios-sql/sql/pgerr"
 	"github.com/helios-sql/helios-sql/sql/types"
 )
 
@@ -13,6 +14,7 @@ type index struct {
 	changes keyed
 	least   liveness
 	key     []byte
+	grows   bool // nothing is ever retracted: the least is all there is to know
 }
 
 // apply adds the changes to the counts.
@@ -59,6 +61,15 @@ func (x *index) settle(group []byte, least *[]byte) error {
 		*least = (*least)[:0]
 	} else if !bytes.Equal(after, *least) {
 		*least = append((*least)[:0], after...)
+	}
+	if x.grows {
+		for e := range x.changes.len() {
+			if x.changes.ents[e].w < 0 {
+				return pgerr.Newf(pgerr.InternalError, "a row was retracted from a query's input")
+			}
+		}
+		x.changes.reset()
+		return nil
 	}
 	return x.apply(group)
 }
