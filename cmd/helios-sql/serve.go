@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/pprof"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -92,8 +93,12 @@ func serve(ctx context.Context, cfg config) (err error) {
 		return fmt.Errorf("opening %s: %w", cfg.DataDir, err)
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
+	spool := filepath.Join(cfg.DataDir, "spool")
+	if err := os.RemoveAll(spool); err != nil {
+		return err
+	}
 	e, err := engine.New(engine.Options{Store: store, Logger: log, Database: cfg.Database, CheckpointInterval: cfg.CheckpointInterval,
-		Connectors: map[string]connectors.Connector{"cdc": cdc.Connector{}}})
+		Connectors: map[string]connectors.Connector{"cdc": cdc.Connector{SpoolDir: spool, SpoolMinFree: 1<<30 + minFree}}})
 	if err != nil {
 		return err
 	}

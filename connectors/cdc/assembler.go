@@ -43,11 +43,10 @@ type assembler struct {
 
 	// With a sink that wants the order of the log, see journal.go.
 	ordered  orderedSink
-	lsn      connectors.LSN // of the message being decoded
-	begun    bool           // a part of the open transaction was delivered
-	noted    []*Table       // by table: its definition as of the journal's end
-	flushed  []*Table       // and as of what the sink has
-	redefine bool           // they differ
+	begun    bool     // a part of the open transaction was delivered
+	noted    []*Table // by table: its definition as of the journal's end
+	flushed  []*Table // and as of what the sink has
+	redefine bool     // they differ
 
 	// The sink's methods under the context of the whole run: the loss of a
 	// connection does not interrupt them.

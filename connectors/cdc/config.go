@@ -76,6 +76,12 @@ type Config struct {
 	MaxStepRows  int `json:",omitempty"`
 	MaxStepBytes int `json:",omitempty"`
 
+	// SpoolDir is where transactions that the server sends ahead of their
+	// commit wait for it, in files without a name. "": os.TempDir. SpoolMinFree is how
+	// many bytes stay free on its disk: beyond that they wait at the server. 0: 1 GB.
+	SpoolDir     string `json:",omitempty"`
+	SpoolMinFree int64  `json:",omitempty"`
+
 	events bool // for a Source: definitions are followed, messages asked for
 
 	// SystemID is the server's system identifier; another server is refused. "": any.
@@ -108,6 +114,7 @@ const (
 	defaultBufferSize         = 100_000
 	defaultMaxStepRows        = 100_000
 	defaultMaxStepBytes       = 32 << 20
+	defaultSpoolMinFree       = 1 << 30
 )
 
 // normalize fills in defaults and checks what can be checked without a server.
@@ -174,7 +181,10 @@ func (c *Config) normalize() error {
 			*v.at = v.def
 		}
 	}
-	if c.BufferSize < 0 || c.MaxStepRows < 0 || c.MaxStepBytes < 0 ||
+	if c.SpoolMinFree == 0 {
+		c.SpoolMinFree = defaultSpoolMinFree
+	}
+	if c.SpoolMinFree < 0 || c.BufferSize < 0 || c.MaxStepRows < 0 || c.MaxStepBytes < 0 ||
 		c.PollInterval < 0 || c.CheckpointInterval < 0 || c.HeartbeatInterval < 0 || c.KeepaliveTimeout < 0 {
 		return pgerr.Newf(pgerr.InvalidParameterValue, "sizes and intervals of a source must not be negative")
 	}

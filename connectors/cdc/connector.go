@@ -12,7 +12,10 @@ import (
 )
 
 // A Connector makes CDC sources for CREATE SOURCE … FROM CDC.
-type Connector struct{}
+type Connector struct {
+	SpoolDir     string // as in Config
+	SpoolMinFree int64
+}
 
 var _ connectors.Connector = Connector{}
 
@@ -89,11 +92,12 @@ func config(def *connectors.Definition) (cfg Config, err error) {
 }
 
 // Open gives a source that is ready to run.
-func (Connector) Open(def *connectors.Definition) (connectors.Source, error) {
+func (c Connector) Open(def *connectors.Definition) (connectors.Source, error) {
 	cfg, err := config(def)
 	if err != nil {
 		return nil, err
 	}
+	cfg.SpoolDir, cfg.SpoolMinFree = c.SpoolDir, c.SpoolMinFree
 	return newFeed(cfg)
 }
 

@@ -3,6 +3,7 @@ package cdc
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"time"
 
@@ -77,6 +78,11 @@ type decoder struct {
 		oid uint32
 		rel *relation
 	}
+	lsn    connectors.LSN // of the message being decoded
+	inTxn  bool           // between Begin and Commit
+	spool  *spool
+	stream *spooled // between Stream Start and Stop
+
 	spans, oldSpans []types.Span
 	scratch         []byte
 	note            func(msg string, t *tableState, name string) // a change worth a log line
@@ -84,8 +90,8 @@ type decoder struct {
 	follow          *follower                                    // for a Source; nil: a table that changes stops
 }
 
-func newDecoder(tables []*tableState, sink changeSink) *decoder {
-	d := &decoder{sink: sink, tables: map[uint32]*tableState{}, relations: map[uint32]*relation{},
+func newDecoder(tables []*tableState, sink changeSink, spool *spool) *decoder {
+	d := &decoder{sink: sink, spool: spool, tables: map[uint32]*tableState{}, relations: map[uint32]*relation{},
 		note: func(string, *tableState, string) {}, verify: func(*tableState) error { return nil }}
 	for _, t := range tables {
 		d.tables[t.OID] = t
@@ -99,13 +105,16 @@ func corrupt(format string, args ...any) error {
 	return pgerr.Newf(pgerr.ProtocolViolation, "malformed pgoutput message: "+format, args...)
 }
 
-// decode takes one message of pgoutput's protocol version 1. Errors are of the
+// decode takes one message of pgoutput's protocol version 2. Errors are of the
 // stream and stop it; errors of one table go to the sink.
 func (d *decoder) decode(msg []byte) error {
 	if len(msg) == 0 {
 		return corrupt("empty")
 	}
 	body := msg[1:]
+	if d.stream != nil {
+		return d.streamed(msg[0], body)
+	}
 	switch msg[0] {
 	case 'I', 'U', 'D':
 		return d.row(msg[0], body)
@@ -113,12 +122,13 @@ func (d *decoder) decode(msg []byte) error {
 		if len(body) != 20 {
 			return corrupt("Begin of %d bytes", len(msg))
 		}
-		at := pgEpoch.Add(time.Duration(int64(binary.BigEndian.Uint64(body[8:]))) * time.Microsecond)
-		return d.sink.begin(connectors.LSN(binary.BigEndian.Uint64(body)), at, binary.BigEndian.Uint32(body[16:]))
+		d.inTxn = true
+		return d.sink.begin(connectors.LSN(binary.BigEndian.Uint64(body)), timestamp(body[8:]), binary.BigEndian.Uint32(body[16:]))
 	case 'C':
 		if len(body) != 25 {
 			return corrupt("Commit of %d bytes", len(msg))
 		}
+		d.inTxn = false
 		return d.sink.commit(connectors.LSN(binary.BigEndian.Uint64(body[9:])))
 	case 'R':
 		return d.relation(body)
@@ -129,10 +139,123 @@ func (d *decoder) decode(msg []byte) error {
 			return d.message(body)
 		}
 		return nil
+	case 'S':
+		return d.streamStart(body)
+	case 'c':
+		return d.streamCommit(body)
+	case 'A':
+		return d.streamAbort(body)
 	case 'Y', 'O':
 		return nil
 	}
 	return corrupt("unknown type 0x%02x", msg[0])
+}
+
+func timestamp(b []byte) time.Time {
+	return pgEpoch.Add(time.Duration(int64(binary.BigEndian.Uint64(b))) * time.Microsecond)
+}
+
+// The server sends a transaction that outgrows its memory before it has
+// committed: in blocks between Stream Start and Stop, among those of others and
+// whole transactions, and then Stream Commit or Stream Abort. In a block each
+// message has the ID of its subtransaction in front.
+
+func (d *decoder) streamStart(body []byte) error {
+	if len(body) != 5 {
+		return corrupt("Stream Start of %d bytes", len(body)+1)
+	}
+	if d.inTxn {
+		return corrupt("Stream Start within a transaction")
+	}
+	xid := binary.BigEndian.Uint32(body)
+	t := d.spool.open[xid]
+	switch first := body[4] == 1; {
+	case first && t != nil:
+		return corrupt("Stream Start begins transaction %d again", xid)
+	case first:
+		t = d.spool.begin(xid)
+	case t == nil:
+		return corrupt("Stream Start goes on with transaction %d, which was not begun", xid)
+	}
+	d.stream = t
+	return nil
+}
+
+// streamed takes a message within a block.
+func (d *decoder) streamed(kind byte, body []byte) error {
+	switch kind {
+	case 'E':
+		if len(body) != 0 {
+			return corrupt("Stream Stop of %d bytes", len(body)+1)
+		}
+		d.stream = nil
+		return nil
+	case 'O':
+		return nil
+	case 'R', 'Y', 'I', 'U', 'D', 'T', 'M':
+	default:
+		return corrupt("type 0x%02x within a stream", kind)
+	}
+	if len(body) < 4 {
+		return corrupt("%c of %d bytes within a stream", kind, len(body)+1)
+	}
+	xid := binary.BigEndian.Uint32(body)
+	if before(xid, d.stream.xid) {
+		return corrupt("%c of transaction %d in the stream of %d", kind, xid, d.stream.xid)
+	}
+	if kind == 'Y' || kind == 'M' && d.follow == nil {
+		return nil
+	}
+	return d.spool.add(d.stream, d.lsn, xid, kind, body[4:])
+}
+
+// streamCommit hands a streamed transaction on as if it came now. What was
+// rolled back is not in it any more, so that the same messages are counted as
+// when the server sends it whole.
+func (d *decoder) streamCommit(body []byte) error {
+	if len(body) != 29 {
+		return corrupt("Stream Commit of %d bytes", len(body)+1)
+	}
+	xid := binary.BigEndian.Uint32(body)
+	t := d.spool.open[xid]
+	if t == nil {
+		return corrupt("Stream Commit of transaction %d, which is not open", xid)
+	}
+	if err := d.sink.begin(connectors.LSN(binary.BigEndian.Uint64(body[5:])), timestamp(body[21:]), xid); err != nil {
+		return err
+	}
+	err := d.spool.replay(t, func(lsn connectors.LSN, msg []byte) error {
+		d.lsn = lsn
+		return d.decode(msg)
+	})
+	if err != nil {
+		return err
+	}
+	d.spool.discard(t)
+	return d.sink.commit(connectors.LSN(binary.BigEndian.Uint64(body[13:])))
+}
+
+// errNotTold ends a connection; the next one does not stream.
+var errNotTold = &lostError{errors.New("the server does not tell whether a streamed logical message was rolled back; it is asked for whole transactions")}
+
+func (d *decoder) streamAbort(body []byte) error {
+	if len(body) != 8 {
+		return corrupt("Stream Abort of %d bytes", len(body)+1)
+	}
+	xid, sub := binary.BigEndian.Uint32(body), binary.BigEndian.Uint32(body[4:])
+	t := d.spool.open[xid]
+	if t == nil {
+		return corrupt("Stream Abort of transaction %d, which is not open", xid)
+	}
+	if sub == xid {
+		d.spool.discard(t)
+		return nil
+	}
+	sure, err := d.spool.rollback(t, sub)
+	if err == nil && !sure {
+		err = errNotTold
+	}
+	return err
 }
 
 func (d *decoder) row(kind byte, body []byte) error {
@@ -152,7 +275,7 @@ func (d *decoder) row(kind byte, body []byte) error {
 		return err
 	}
 	if d.follow != nil {
-		d.follow.asm.note(rel, 0)
+		d.follow.asm.note(rel, 0, d.lsn)
 	}
 	err = d.change(kind, rel, body[4:])
 	if v, ok := err.(*valueError); ok {
@@ -371,7 +494,7 @@ func (d *decoder) truncate(body []byte) error {
 			continue
 		}
 		if d.follow != nil {
-			d.follow.asm.note(rel, flags)
+			d.follow.asm.note(rel, flags, d.lsn)
 		}
 		c := d.sink.changes(rel.table.ID)
 		arena := c.Begin()

@@ -71,7 +71,7 @@ func decoderFor(at connectors.Position) (*decoder, *mirror) {
 	m := &mirror{at: at}
 	m.Tables(context.Background(), []connectors.Table{t.Table})
 	cfg := Config{BufferSize: 1000, MaxStepRows: 3, MaxStepBytes: 1 << 20}
-	return newDecoder([]*tableState{t}, newAssembler(context.Background(), m, &cfg, 1, at, &counters{})), m
+	return newDecoder([]*tableState{t}, newAssembler(context.Background(), m, &cfg, 1, at, &counters{}), testSpool(&counters{})), m
 }
 
 func TestDecoderErrors(t *testing.T) {
@@ -217,8 +217,18 @@ func FuzzDecoder(f *testing.F) {
 		f.Add(append(binary.BigEndian.AppendUint16(nil, uint16(len(m))), m...))
 	}
 	f.Add(seed)
+	seed = nil
+	for _, m := range []message{streamStartMsg(10, 1), relA.within(10), insertMsg("1").within(10), insertMsg("2").within(11), streamStopMsg(),
+		streamStartMsg(20, 1), relA.within(20), msg('T').u32(1).u8(0).u32(1).within(20), streamStopMsg(), streamAbortMsg(10, 11),
+		streamStartMsg(10, 0), insertMsg("3").within(12), msg('M').u32(10).u8(1).u64(1).str("p").u32(1).u8('x'), streamStopMsg(),
+		streamCommitMsg(20, 200), streamCommitMsg(10, 300)} {
+		seed = append(binary.BigEndian.AppendUint16(seed, uint16(len(m))), m...)
+		f.Add(append(binary.BigEndian.AppendUint16(nil, uint16(len(m))), m...))
+	}
+	f.Add(seed)
 	f.Fuzz(func(t *testing.T, in []byte) {
 		d, m := decoderFor(connectors.Position{})
+		defer d.spool.close()
 		d.tables[16385] = d.tables[1]
 		m.onCommit = func(txn *connectors.Txn) error {
 			for _, c := range txn.Changes {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"math/rand/v2"
+	"os"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -23,6 +24,7 @@ type feed struct {
 	m         counters
 	confirmed atomic.Uint64
 	pace      atomic.Pointer[pace]
+	spoolFile func(dir string) (*os.File, error)
 	log       *slog.Logger
 }
 
@@ -35,6 +37,8 @@ type counters struct {
 	received, delivered, serverEnd atomic.Uint64
 	arrivalAge                     atomic.Int64 // µs
 	inSink                         atomic.Bool  // a delivery is under way
+	replaying                      atomic.Bool  // a streamed transaction has committed and is being handed on
+	spoolBytes                     atomic.Int64
 }
 
 // Metrics are a source's counters since it was made.
@@ -56,6 +60,7 @@ type Metrics struct {
 	DeliveredLSN    connectors.LSN // up to which all is handed on
 	ConfirmedLSN    connectors.LSN
 	ServerLSN       connectors.LSN // the server's end of log as it last said
+	SpoolBytes      int64          // in files now, of large transactions that have not committed
 	LagBytes        int64          // of the server's log, known and not handed on
 	LagMs           int64          // how old the last change was when it was handed on
 }
@@ -68,7 +73,7 @@ func newFeed(cfg Config) (*feed, error) {
 	if _, err := parseConnString(cfg.ConnectionString); err != nil {
 		return nil, err
 	}
-	return &feed{cfg: cfg, fresh: cfg, log: slog.With("source_slot", cfg.SlotName)}, nil
+	return &feed{cfg: cfg, fresh: cfg, spoolFile: spoolFile, log: slog.With("source_slot", cfg.SlotName)}, nil
 }
 
 // Confirm says that everything up to p is durable at the consumer: the server
@@ -109,6 +114,7 @@ func (s *feed) Metrics() Metrics {
 		DeliveredLSN: connectors.LSN(s.m.delivered.Load()),
 		ConfirmedLSN: connectors.LSN(s.confirmed.Load()),
 		ServerLSN:    connectors.LSN(s.m.serverEnd.Load()),
+		SpoolBytes:   s.m.spoolBytes.Load(),
 		LagBytes:     bytes, LagMs: age.Milliseconds(),
 	}
 }
@@ -123,6 +129,7 @@ type run struct {
 	asm      *assembler
 	told     bool           // the sink knows the tables
 	held     *pgconn.PgConn // whose temporary slot is to be streamed from
+	whole    bool           // the next connection gets each transaction when it has committed
 }
 
 // The bounds of the wait between two attempts.

@@ -58,14 +58,14 @@ type entry struct {
 
 // note enters the change that comes next, and before it what has changed of
 // its table's definition.
-func (a *assembler) note(rel *relation, flags byte) {
+func (a *assembler) note(rel *relation, flags byte, lsn connectors.LSN) {
 	id := rel.table.ID
 	c := a.changes(id)
-	e := entry{kind: entryChange, flags: flags, slot: a.slot[id], index: int32(c.Len()), seq: a.messages, lsn: a.lsn, table: rel.version}
+	e := entry{kind: entryChange, flags: flags, slot: a.slot[id], index: int32(c.Len()), seq: a.messages, lsn: lsn, table: rel.version}
 	if old := a.noted[id]; old != rel.version {
 		a.noted[id], a.redefine = rel.version, true
 		if !old.assumed {
-			a.cur.entries = append(a.cur.entries, entry{kind: entrySchema, slot: int32(id), seq: a.messages, lsn: a.lsn, table: rel.version, old: old})
+			a.cur.entries = append(a.cur.entries, entry{kind: entrySchema, slot: int32(id), seq: a.messages, lsn: lsn, table: rel.version, old: old})
 		}
 	}
 	a.cur.entries = append(a.cur.entries, e)

@@ -45,6 +45,7 @@ type mirror struct {
 	errs      map[int]error
 	statuses  []string
 	lastErr   error
+	failures  []error // all of them
 	noConfirm bool
 	onCommit  func(*connectors.Txn) error // under the lock
 }
@@ -215,6 +216,9 @@ func (m *mirror) Status(state string, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.statuses, m.lastErr = append(m.statuses, state), err
+	if err != nil {
+		m.failures = append(m.failures, err)
+	}
 }
 
 func (m *mirror) TableError(table int, err error) {

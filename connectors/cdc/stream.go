@@ -51,6 +51,7 @@ func (r *run) stream(ctx context.Context) error {
 	}
 	f.detach()
 	defer f.close()
+	all := ctx // of the run: what has committed is handed on though the connection is lost
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	stop := f.interruptible(ctx)
@@ -63,7 +64,9 @@ func (r *run) stream(ctx context.Context) error {
 	if s.silence = r.cfg.KeepaliveTimeout; s.silence == 0 {
 		s.silence = 2 * serverTimeout
 	}
-	s.dec = newDecoder(r.tables, r.asm)
+	spool := newSpool(&r.cfg, r.spoolFile, func() error { return context.Cause(all) }, &r.m)
+	defer spool.close()
+	s.dec = newDecoder(r.tables, r.asm, spool)
 	s.dec.note = func(msg string, t *tableState, name string) {
 		r.log.Info(msg, "table", t.spec.String(), "name", name)
 	}
@@ -97,8 +100,12 @@ func (r *run) stream(ctx context.Context) error {
 			return c, err
 		}
 	}
-	sql := fmt.Sprintf("START_REPLICATION SLOT %s LOGICAL %s (proto_version '1', publication_names %s%s)",
-		r.cfg.SlotName, r.asm.at.LSN, quoteLiteral(quoteIdent(r.cfg.PublicationName)), messages)
+	streaming := ", streaming 'on'"
+	if r.whole {
+		streaming = ""
+	}
+	sql := fmt.Sprintf("START_REPLICATION SLOT %s LOGICAL %s (proto_version '2', publication_names %s%s%s)",
+		r.cfg.SlotName, r.asm.at.LSN, quoteLiteral(quoteIdent(r.cfg.PublicationName)), streaming, messages)
 	if err := f.conn.SetReadDeadline(time.Now().Add(s.silence)); err != nil {
 		return &lostError{err}
 	}
@@ -119,6 +126,7 @@ func (r *run) stream(ctx context.Context) error {
 		wg.Go(func() { r.heartbeat(ctx) })
 	}
 	err = s.receive(ctx)
+	r.whole = errors.Is(err, errNotTold) || spool.full
 	cancel(err)
 	wg.Wait()
 	if cause := context.Cause(ctx); cause != nil {
@@ -178,13 +186,13 @@ func (s *stream) copyData(body []byte) error {
 		}
 		lsn := binary.BigEndian.Uint64(body[1:])
 		s.lsn = max(s.lsn, lsn)
-		s.asm.lsn = connectors.LSN(lsn)
+		s.dec.lsn = connectors.LSN(lsn)
 		if err := s.dec.decode(body[25:]); err != nil {
 			var se *sinkError
 			if errors.As(err, &se) || errors.Is(err, context.Canceled) {
 				return err
 			}
-			return fmt.Errorf("at %s: %w", lsnText(lsn), err)
+			return fmt.Errorf("at %s: %w", s.dec.lsn, err)
 		}
 	case 'k':
 		if len(body) < 18 {
@@ -193,9 +201,15 @@ func (s *stream) copyData(body []byte) error {
 		end := connectors.LSN(binary.BigEndian.Uint64(body[1:]))
 		s.lsn = max(s.lsn, uint64(end))
 		s.m.serverEnd.Store(uint64(end))
-		// What the server has sent up to its end of log is delivered by now:
+		// What committed up to the server's end of log is delivered by now:
 		// this goroutine delivers before it reads on. In the middle of a
 		// transaction that end lies within it, and says nothing.
+		//
+		// Streamed transactions that are open do not hold it back, nor do they
+		// with PostgreSQL's own subscriber, whose files of them are lost in a crash
+		// like ours. They commit later, so behind that end, and the server sends again, whole, each
+		// transaction whose commit lies behind what is confirmed: its
+		// restart_lsn stays before the first record of the oldest that is open.
 		if !s.asm.open && s.asm.at.Step == 0 && end > s.asm.at.LSN {
 			s.asm.progress = end
 		}
@@ -259,7 +273,7 @@ func (s *stream) feedback(ctx context.Context, interval time.Duration) error {
 			asked = true
 		case <-tick.C:
 		}
-		if n := s.f.reads.Load(); n != reads || s.m.inSink.Load() {
+		if n := s.f.reads.Load(); n != reads || s.m.inSink.Load() || s.m.replaying.Load() {
 			// The server is not silent where we do not listen.
 			reads, readAt = n, time.Now()
 		}
