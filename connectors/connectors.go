@@ -119,6 +119,13 @@ type Pacer interface {
 	SetPace(stepRows, stepBytes int)
 }
 
+// A Spooler is a Source that keeps on disk what it has received of
+// transactions that have not committed.
+type Spooler interface {
+	// SpoolBytes is how much that is now. Safe for concurrent use.
+	SpoolBytes() int64
+}
+
 // ParseLSN reads PostgreSQL's notation; 22P02 if it is not that.
 func ParseLSN(s string) (LSN, error) {
 	hi, lo, ok := strings.Cut(s, "/")

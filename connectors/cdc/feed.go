@@ -103,6 +103,9 @@ func (s *feed) Lag() (bytes int64, age time.Duration) {
 	return bytes, time.Duration(s.m.arrivalAge.Load()) * time.Microsecond
 }
 
+// SpoolBytes implements connectors.Spooler.
+func (s *feed) SpoolBytes() int64 { return s.m.spoolBytes.Load() }
+
 // Metrics gives the counters. Safe for concurrent use.
 func (s *feed) Metrics() Metrics {
 	bytes, age := s.Lag()
@@ -114,7 +117,7 @@ func (s *feed) Metrics() Metrics {
 		DeliveredLSN: connectors.LSN(s.m.delivered.Load()),
 		ConfirmedLSN: connectors.LSN(s.confirmed.Load()),
 		ServerLSN:    connectors.LSN(s.m.serverEnd.Load()),
-		SpoolBytes:   s.m.spoolBytes.Load(),
+		SpoolBytes:   s.SpoolBytes(),
 		LagBytes:     bytes, LagMs: age.Milliseconds(),
 	}
 }

@@ -3,6 +3,7 @@ package engine
 import (
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/helios-sql/helios-sql/connectors"
 	"github.com/helios-sql/helios-sql/sql/catalog"
 	"github.com/helios-sql/helios-sql/sql/planner/physical"
 )
@@ -23,6 +24,7 @@ func (e *Engine) Collector() prometheus.Collector {
 		tick:         desc("engine_tick", "The last published tick."),
 		lagBytes:     desc("cdc_lag_bytes", "Bytes of the source's log not yet received.", "source"),
 		lagSeconds:   desc("cdc_lag_seconds", "Age of the last received commit when it arrived.", "source"),
+		spoolBytes:   desc("cdc_spool_bytes", "Bytes in files of large transactions that have not committed at the source.", "source"),
 		up:           desc("cdc_up", "1 while the source streams or takes its snapshot.", "source"),
 		snapshotRows: desc("cdc_snapshot_rows_total", "Rows of the snapshot loaded since the start.", "source"),
 	}
@@ -32,7 +34,7 @@ type collector struct {
 	e *Engine
 
 	ticks, transactions, changes, tickSeconds, syncs, statements, errors, tick *prometheus.Desc
-	lagBytes, lagSeconds, up, snapshotRows                                     *prometheus.Desc
+	lagBytes, lagSeconds, spoolBytes, up, snapshotRows                         *prometheus.Desc
 }
 
 func (c *collector) Describe(ch chan<- *prometheus.Desc) { prometheus.DescribeByCollect(c, ch) }
@@ -73,6 +75,9 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 			bytes, age := source.Lag()
 			gauge(c.lagBytes, float64(bytes), src.Name)
 			gauge(c.lagSeconds, age.Seconds(), src.Name)
+		}
+		if s, ok := source.(connectors.Spooler); ok {
+			gauge(c.spoolBytes, float64(s.SpoolBytes()), src.Name)
 		}
 	}
 }
