@@ -15,7 +15,7 @@ PG       ?= 17
 GOLANGCI_VERSION := v2.15.0
 GOLANGCI         := .cache/bin/golangci-lint-$(GOLANGCI_VERSION)
 
-.PHONY: help build deps test test-race test-pg large-value check fmt-check vet demo fuzz crash oracle bench clean
+.PHONY: help build deps test test-race test-pg large-value check fmt-check vet demo fuzz crash oracle bench bench-cdc clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -67,6 +67,9 @@ oracle: deps ## RUNS random workloads, every view compared with PostgreSQL's own
 
 bench: deps ## the table of docs/performance.md
 	$(GO) run ./internal/bench
+
+bench-cdc: deps ## connectors/cdc as a library beside pg_recvlogical and COPY
+	$(GO) run ./internal/bench -only cdc
 
 clean: ## remove what was built
 	rm -rf bin .cache

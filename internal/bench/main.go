@@ -6,6 +6,7 @@
 //	go run ./internal/bench                     the table of docs/performance.md
 //	go run ./internal/bench -quick              small sizes, under two minutes
 //	go run ./internal/bench -only rows1000,mix  some of the figures
+//	go run ./internal/bench -only cdc           those of connectors/cdc as a library
 package main
 
 import (
@@ -39,13 +40,20 @@ type sizes struct {
 	idle        time.Duration
 	stateKeys   int
 	stateTicks  int
+
+	libraryChanges   int // of transactions of 1000 rows
+	libraryChanges1  int
+	libraryMix       int // transactions of 1500 changes
+	libraryLargeRows int // of one transaction
 }
 
 var (
 	fullSizes = sizes{rounds: 5, users: 10_000, orders: 200_000, changes1000: 500_000, changes1: 100_000, mix: 200, latencyTime: 8 * time.Second,
-		bigRows: 5_000_000, reads: 4 * time.Second, idle: 10 * time.Second, stateKeys: 3_000_000, stateTicks: 1000}
+		bigRows: 5_000_000, reads: 4 * time.Second, idle: 10 * time.Second, stateKeys: 3_000_000, stateTicks: 1000,
+		libraryChanges: 1_000_000, libraryChanges1: 1_000_000, libraryMix: 400, libraryLargeRows: 10_000_000}
 	quickSizes = sizes{rounds: 3, users: 10_000, orders: 50_000, changes1000: 150_000, changes1: 30_000, mix: 60, latencyTime: 2 * time.Second,
-		bigRows: 500_000, reads: time.Second, idle: 3 * time.Second, stateKeys: 300_000, stateTicks: 200}
+		bigRows: 500_000, reads: time.Second, idle: 3 * time.Second, stateKeys: 300_000, stateTicks: 200,
+		libraryChanges: 200_000, libraryChanges1: 60_000, libraryMix: 60, libraryLargeRows: 1_000_000}
 )
 
 // figureNames are the names that -only takes, in the order measured.
@@ -66,8 +74,15 @@ type bench struct {
 }
 
 func main() {
+	if len(os.Args) == 3 && os.Args[1] == readFlag {
+		if err := runReader(os.Args[2]); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
 	quick := flag.Bool("quick", false, "small sizes")
-	only := flag.String("only", "", "comma-separated figures: "+strings.Join(figureNames, ", "))
+	only := flag.String("only", "", "comma-separated figures: "+strings.Join(figureNames, ", ")+"; or of the library: cdc for all of "+strings.Join(libraryNames, ", "))
 	jsonFile := flag.String("json", "", "also write the figures to this file")
 	rounds := flag.Int("rounds", 0, "number of rounds; 0: as the sizes say")
 	binary := flag.String("binary", "", "program to measure; empty: build bin/helios-sql")
@@ -82,7 +97,13 @@ func main() {
 		b.rounds = *rounds
 	}
 	if *only != "" {
-		b.only = strings.Split(*only, ",")
+		for name := range strings.SplitSeq(*only, ",") {
+			if name == "cdc" {
+				b.only = append(b.only, libraryNames...)
+			} else {
+				b.only = append(b.only, name)
+			}
+		}
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	err := b.run(ctx)
@@ -99,17 +120,20 @@ func main() {
 }
 
 func (b *bench) wants(names ...string) bool {
-	return len(b.only) == 0 || slices.ContainsFunc(names, func(n string) bool { return slices.Contains(b.only, n) })
+	if len(b.only) == 0 {
+		return !slices.Contains(libraryNames, names[0]) // they have a run of their own
+	}
+	return slices.ContainsFunc(names, func(n string) bool { return slices.Contains(b.only, n) })
 }
 
 // run measures everything and cleans up.
 func (b *bench) run(ctx context.Context) (err error) {
 	for _, name := range b.only {
-		if !slices.Contains(figureNames, name) {
-			return fmt.Errorf("no figure %q: there are %s", name, strings.Join(figureNames, ", "))
+		if !slices.Contains(figureNames, name) && !slices.Contains(libraryNames, name) {
+			return fmt.Errorf("no figure %q: there are %s, %s", name, strings.Join(figureNames, ", "), strings.Join(libraryNames, ", "))
 		}
 	}
-	if b.binary == "" {
+	if b.binary == "" && b.wants(figureNames...) {
 		b.binary = "bin/helios-sql"
 		cmd := exec.CommandContext(ctx, "go", "build", "-o", b.binary, "./cmd/helios-sql")
 		cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
@@ -137,6 +161,7 @@ func (b *bench) run(ctx context.Context) (err error) {
 		{b.streaming, []string{"rows1000", "rows1", "mix", "latency"}},
 		{b.big, []string{"snapshot", "reads", "restart", "idle"}},
 		{b.state, []string{"state"}},
+		{b.library, libraryNames},
 	} {
 		if !b.wants(part.names...) {
 			continue
