@@ -17,6 +17,7 @@ const gcPercent = 400
 // heap grow past the budget. What of the budget lies on the heap: all of it, or
 // without the block cache and memtables, when they are the C allocator's. GOMEMLIMIT wins.
 func limitMemory(budget int64) {
+	tameAllocator()
 	if os.Getenv("GOMEMLIMIT") != "" {
 		return
 	}
