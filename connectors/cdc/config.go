@@ -37,7 +37,7 @@ type Config struct {
 	// ConnectionString is a URI or keyword/value string as libpq takes it.
 	ConnectionString string
 	// Tables are the captured tables, each as ParseTable takes it: "users",
-	// "public.users", "public.users (id, name)". TableSpecs are the same taken
+	// "public.users", "public.users (id, name) WHERE (id > 7)". TableSpecs are the same taken
 	// apart; both may be given. Else AllTables of the database, or those of Schemas.
 	Tables     []string    `json:",omitempty"`
 	TableSpecs []TableSpec `json:",omitempty"`
@@ -93,6 +93,9 @@ type TableSpec struct {
 	Schema  string
 	Name    string
 	Columns []string `json:",omitempty"` // empty: all
+	// Where is a row filter as SQL (PostgreSQL 15): the source is the table of the
+	// rows that pass it. An update into it is an insert, one out of it a delete.
+	Where string `json:",omitempty"`
 	// Pin is the table as it was when the source was created. A table that
 	// has become incompatible since then stops with an error.
 	Pin *Pin `json:",omitempty"`

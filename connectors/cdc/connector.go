@@ -29,21 +29,18 @@ func (Connector) Create(ctx context.Context, spec connectors.Spec) (*connectors.
 			return nil, at(err, max(o.ValuePos, o.Pos))
 		}
 	}
-	as := map[string][2]string{}
+	as, positions := map[string][2]string{}, map[string]int{}
 	for _, t := range spec.Tables {
-		if t.Where != "" {
-			return nil, pgerr.Unsupported(t.Pos, "WHERE on a captured table")
-		}
-		ts := TableSpec{Schema: t.Schema, Name: t.Name, Columns: t.Columns}
+		ts := TableSpec{Schema: t.Schema, Name: t.Name, Columns: t.Columns, Where: t.Where}
 		if _, twice := as[ts.String()]; twice {
 			return nil, pgerr.Newf(pgerr.DuplicateTable, "table %s is specified more than once", ts).At(t.Pos)
 		}
-		as[ts.String()] = t.As
+		as[ts.String()], positions[ts.String()] = t.As, t.Pos
 		cfg.TableSpecs = append(cfg.TableSpecs, ts)
 	}
 	d, err := Validate(ctx, cfg)
 	if err != nil {
-		return nil, err
+		return nil, tablePosition(err, positions)
 	}
 	def := &connectors.Definition{Tables: d.Tables}
 	for _, t := range d.Tables {

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/helios-sql/helios-sql/connectors"
@@ -346,6 +347,12 @@ func (d *decoder) change(kind byte, rel *relation, body []byte) error {
 	}
 	if len(body) != 0 {
 		return corrupt("%c with %d bytes too many", kind, len(body))
+	}
+	if kind == 'I' && rel.table.filter != "" {
+		d.spans = types.Row(arena[mid:]).Spans(len(rel.table.Columns), d.spans)
+		if i := slices.IndexFunc(d.spans, func(s types.Span) bool { return s.Len == types.UnchangedLen }); i >= 0 {
+			return d.unsentValue(rel, i)
+		}
 	}
 	c.End(arena, mid, op, old)
 	return nil

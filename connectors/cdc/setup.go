@@ -35,7 +35,10 @@ func validate(ctx context.Context, cfg Config) (*Discovered, error) {
 		if d, err = discover(ctx, conn, &cfg); err != nil {
 			return err
 		}
-		return checkServer(ctx, conn, &cfg)
+		if err = checkServer(ctx, conn, &cfg); err != nil {
+			return err
+		}
+		return d.checkFilters(ctx, conn, &cfg)
 	})
 	if err != nil {
 		return nil, err
@@ -140,9 +143,17 @@ func checkSlot(ctx context.Context, conn *pgconn.PgConn, cfg *Config, start conn
 // findPublication checks a publication that exists: its tables, columns and
 // what it publishes.
 func (d *Discovered) findPublication(ctx context.Context, conn *pgconn.PgConn, cfg *Config) error {
-	rows, err := query(ctx, conn, `SELECT pubinsert, pubupdate, pubdelete, pubtruncate, pubviaroot FROM pg_publication WHERE pubname = `+quoteLiteral(cfg.PublicationName))
-	if err != nil || len(rows) == 0 {
+	rows, err := query(ctx, conn, `SELECT pubinsert, pubupdate, pubdelete, pubtruncate, pubviaroot, obj_description(oid, 'pg_publication') FROM pg_publication WHERE pubname = `+quoteLiteral(cfg.PublicationName))
+	if err != nil {
 		return err
+	}
+	if len(rows) == 0 {
+		for _, t := range d.tables {
+			if t.failed == nil {
+				d.needFilter(t, cfg, "", nil)
+			}
+		}
+		return nil
 	}
 	d.PublicationExists = true
 	for i, what := range []string{"inserts", "updates", "deletes", "truncates"} {
@@ -152,6 +163,7 @@ func (d *Discovered) findPublication(ctx context.Context, conn *pgconn.PgConn, c
 		}
 	}
 	viaRoot := rows[0][4] == "t"
+	_, recorded := ownComment(cfg, rows[0][5])
 	columns := "'', ''"
 	if d.Version >= 150000 {
 		columns = "array_to_string(attnames, E'\\n'), rowfilter"
@@ -176,7 +188,7 @@ func (d *Discovered) findPublication(ctx context.Context, conn *pgconn.PgConn, c
 			missing = append(missing, t.spec.String())
 			continue
 		}
-		t.filter = rows[at][3]
+		d.needFilter(t, cfg, rows[at][3], recorded)
 		if d.Version >= 150000 {
 			t.restrict(strings.Split(rows[at][2], "\n"), cfg.PublicationName)
 		}
@@ -216,7 +228,7 @@ func publicationMark(cfg *Config) string { return "created by helios-sql for slo
 
 func createPublication(cfg *Config, tables []*tableState) string {
 	return fmt.Sprintf("CREATE PUBLICATION %s FOR TABLE %s WITH (publish_via_partition_root = true)",
-		quoteIdent(cfg.PublicationName), literals(tables, func(t *tableState) string { return t.from() }))
+		quoteIdent(cfg.PublicationName), literals(tables, (*tableState).published))
 }
 
 // from names the table as snapshots and publications do: without children
@@ -334,8 +346,11 @@ func (r *run) ensurePublication(ctx context.Context, conn *pgconn.PgConn, found 
 	if found.PublicationExists {
 		return nil
 	}
+	if err := found.checkFilters(ctx, conn, &r.cfg); err != nil {
+		return err
+	}
 	sql := createPublication(&r.cfg, found.tables) + "; COMMENT ON PUBLICATION " + quoteIdent(r.cfg.PublicationName) +
-		" IS " + quoteLiteral(publicationMark(&r.cfg))
+		" IS " + quoteLiteral(publicationMark(&r.cfg)+filterRecord(found.tables))
 	_, err := conn.Exec(ctx, sql).ReadAll()
 	return asPgerr(err, "creating the publication")
 }
@@ -382,8 +397,10 @@ func freeSlot(ctx context.Context, conn *pgconn.PgConn, cfg *Config, dropPublica
 		return nil
 	}
 	rows, err := query(ctx, conn, "SELECT obj_description(oid, 'pg_publication') FROM pg_publication WHERE pubname = "+quoteLiteral(cfg.PublicationName))
-	if err == nil && len(rows) > 0 && rows[0][0] == publicationMark(cfg) {
-		_, err = query(ctx, conn, "DROP PUBLICATION IF EXISTS "+quoteIdent(cfg.PublicationName))
+	if err == nil && len(rows) > 0 {
+		if own, _ := ownComment(cfg, rows[0][0]); own {
+			_, err = query(ctx, conn, "DROP PUBLICATION IF EXISTS "+quoteIdent(cfg.PublicationName))
+		}
 	}
 	return asPgerr(err, "dropping the publication")
 }

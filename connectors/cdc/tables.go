@@ -8,7 +8,7 @@ import (
 
 // ParseTable reads a table as SQL would name it: users, public.users,
 // "Odd".name, with the columns to capture in parentheses if not all of them:
-// public.users (id, name). Names without quotes are folded to lower case. The
+// public.users (id, name), and a row filter: public.users WHERE (id > 7). Names without quotes are folded to lower case. The
 // schema is public if there is none.
 func ParseTable(s string) (TableSpec, error) {
 	p := nameParser{text: s, rest: s}
@@ -25,9 +25,16 @@ func ParseTable(s string) (TableSpec, error) {
 			p.bad = true
 		}
 	}
+	if p.keyword("where") {
+		p.space()
+		t.Where = strings.TrimRight(p.rest, " \t\n\r")
+		if p.rest = ""; !strings.HasPrefix(t.Where, "(") || !strings.HasSuffix(t.Where, ")") {
+			p.bad = true
+		}
+	}
 	if p.space(); p.bad || p.rest != "" {
 		return TableSpec{}, pgerr.Newf(pgerr.InvalidName, "invalid name of a table to capture: %q", s).
-			WithHint(`A table is named as in SQL: users, public.users, "Odd"."Name", public.users (id, name).`)
+			WithHint(`A table is named as in SQL: users, public.users, "Odd"."Name", public.users (id, name), public.users WHERE (id > 7).`)
 	}
 	return t, nil
 }
@@ -43,6 +50,16 @@ func (p *nameParser) take(c byte) bool {
 	p.space()
 	if p.rest != "" && p.rest[0] == c {
 		p.rest = p.rest[1:]
+		return true
+	}
+	return false
+}
+
+// keyword takes a word that is no name.
+func (p *nameParser) keyword(word string) bool {
+	p.space()
+	if n := len(word); len(p.rest) > n && strings.EqualFold(p.rest[:n], word) && strings.ContainsRune(" \t\n\r(", rune(p.rest[n])) {
+		p.rest = p.rest[n:]
 		return true
 	}
 	return false
