@@ -30,7 +30,7 @@ const overheadMB = 256
 // larger than the memory budget, builds another view over that, lets a client read
 // slowly, and holds the process's peak against the budget.
 func TestBound(t *testing.T) {
-	pg := pgtest.Start(t)
+	pg := pgtest.Start(t, streaming)
 	db := pg.CreateDatabase(t)
 	c := pg.MustConnect(t, db).PgConn()
 	must(t, c, `CREATE TABLE users (id int PRIMARY KEY, country text);

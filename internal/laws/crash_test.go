@@ -36,7 +36,7 @@ func TestCrash(t *testing.T) {
 		seed = uint64(time.Now().UnixNano())
 	}
 	t.Logf("rerun with -crash.seed=%d", seed)
-	pg := pgtest.Start(t)
+	pg := pgtest.Start(t, streaming)
 	c := newCrasher(t, pg, seed)
 	for i := range *crashRuns {
 		c.round(i)
