@@ -111,6 +111,13 @@ type Source interface {
 	Lag() (bytes int64, age time.Duration)
 }
 
+// A ConfigKeeper is a Sink that keeps the source's configuration (Definition.Config).
+type ConfigKeeper interface {
+	// KeepConfig replaces the configuration by f of it: what the source learned
+	// that its position depends on.
+	KeepConfig(ctx context.Context, f func(config []byte) ([]byte, error)) error
+}
+
 // A Pacer is a Source that can be told how much to hand over at once: as much
 // as its consumer's memory has room for.
 type Pacer interface {

@@ -24,6 +24,7 @@ type Checkpoint struct {
 	Tables   []*Table
 	Slot     string
 	SystemID string // the server's
+	Timeline uint32 // the server's, in the history of which LSN lies; 0: not known
 }
 
 // SnapshotProgress is how far a snapshot has come.
@@ -54,11 +55,12 @@ type checkpointJSON struct {
 	Tables   []*Table          `json:"tables,omitempty"`
 	Slot     string            `json:"slot,omitempty"`
 	SystemID string            `json:"system_id,omitempty"`
+	Timeline uint32            `json:"timeline,omitempty"`
 }
 
 // MarshalJSON writes LSNs in PostgreSQL's notation.
 func (c Checkpoint) MarshalJSON() ([]byte, error) {
-	j := checkpointJSON{LSN: c.LSN.String(), Step: c.Step, Snapshot: c.Snapshot, Tables: c.Tables, Slot: c.Slot, SystemID: c.SystemID}
+	j := checkpointJSON{LSN: c.LSN.String(), Step: c.Step, Snapshot: c.Snapshot, Tables: c.Tables, Slot: c.Slot, SystemID: c.SystemID, Timeline: c.Timeline}
 	if c.StepLSN != 0 {
 		j.StepLSN = c.StepLSN.String()
 	}
@@ -71,7 +73,7 @@ func (c *Checkpoint) UnmarshalJSON(data []byte) (err error) {
 	if err := json.Unmarshal(data, &j); err != nil {
 		return fmt.Errorf("reading a checkpoint: %w", err)
 	}
-	*c = Checkpoint{Step: j.Step, Snapshot: j.Snapshot, Tables: j.Tables, Slot: j.Slot, SystemID: j.SystemID}
+	*c = Checkpoint{Step: j.Step, Snapshot: j.Snapshot, Tables: j.Tables, Slot: j.Slot, SystemID: j.SystemID, Timeline: j.Timeline}
 	if c.LSN, err = connectors.ParseLSN(j.LSN); err != nil {
 		return fmt.Errorf("reading a checkpoint: %w", err)
 	}
@@ -106,7 +108,7 @@ type mark struct {
 func (s *Source) Checkpoint() Checkpoint {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	c := Checkpoint{LSN: s.pos.at.LSN, Step: s.pos.at.Step, StepLSN: s.pos.at.StepLSN, Slot: s.feed.cfg.SlotName, SystemID: s.systemID}
+	c := Checkpoint{LSN: s.pos.at.LSN, Step: s.pos.at.Step, StepLSN: s.pos.at.StepLSN, Slot: s.feed.cfg.SlotName, SystemID: s.systemID, Timeline: s.timeline}
 	c.Tables = append(c.Tables, s.tables...)
 	if s.pos.snapshot {
 		c.Snapshot = &SnapshotProgress{Rows: s.snapshotSeq}
@@ -166,8 +168,12 @@ func (s *Source) Restore(cp Checkpoint) error {
 	if cfg.SystemID == "" {
 		cfg.SystemID = cp.SystemID
 	}
+	if cfg.Timeline == 0 {
+		cfg.Timeline = cp.Timeline
+	}
 	s.feed.cfg = cfg
 	s.tables, s.systemID = append([]*Table(nil), tables...), cp.SystemID
+	s.timeline = cp.Timeline
 	s.pos = mark{at: cp.Position()}
 	return nil
 }

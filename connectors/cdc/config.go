@@ -53,6 +53,9 @@ type Config struct {
 	// ExactlyOnce says that every event is to be delivered once between a
 	// Checkpoint and its Restore. It always is; the field may be left out.
 	ExactlyOnce bool `json:",omitempty"`
+	// Failover makes a slot that the server's standbys can keep up with, for a
+	// promoted one to go on from (PostgreSQL 17 and later).
+	Failover bool `json:",omitempty"`
 	// TransactionEvents adds Begin and Commit events to those of Source.Events.
 	TransactionEvents bool `json:",omitempty"`
 
@@ -60,6 +63,9 @@ type Config struct {
 	// so that there is something to receive and confirm; 0: never. The slot of
 	// an idle table advances without it while the server writes any log at all.
 	HeartbeatInterval time.Duration `json:",omitempty"`
+	// HeartbeatQuery is a statement that is run at the source with each
+	// heartbeat, for instance an UPDATE of a table made for that.
+	HeartbeatQuery string `json:",omitempty"`
 	// PollInterval is how long progress without changes may wait until it is
 	// passed on; changes never wait. 0: 100ms.
 	PollInterval time.Duration `json:",omitempty"`
@@ -86,6 +92,9 @@ type Config struct {
 
 	// SystemID is the server's system identifier; another server is refused. "": any.
 	SystemID string `json:",omitempty"`
+	// Timeline is the server's, as of the position; one that did not branch off
+	// it behind the position is refused. 0: any.
+	Timeline uint32 `json:",omitempty"`
 }
 
 // A TableSpec names a table to capture.
@@ -135,6 +144,12 @@ func (c *Config) normalize() error {
 	}
 	if c.PublicationName == "" {
 		c.PublicationName = c.SlotName
+	}
+	if c.HeartbeatQuery != "" && c.HeartbeatInterval == 0 {
+		return pgerr.Newf(pgerr.InvalidParameterValue, "a heartbeat query needs a heartbeat interval")
+	}
+	if c.Failover && c.TemporarySlot {
+		return pgerr.Newf(pgerr.InvalidParameterValue, "a temporary slot cannot be a failover slot")
 	}
 	for _, name := range c.Tables {
 		t, err := ParseTable(name)
@@ -230,6 +245,10 @@ var options = map[string]option{
 		}
 		return badOption(name, value, "initial or never")
 	},
+	"heartbeat_query": func(c *Config, _, value string) error {
+		c.HeartbeatQuery = value
+		return nil
+	},
 	"heartbeat_interval":  durationOption(func(c *Config) *time.Duration { return &c.HeartbeatInterval }, 0),
 	"poll_interval":       durationOption(func(c *Config) *time.Duration { return &c.PollInterval }, time.Millisecond),
 	"checkpoint_interval": durationOption(func(c *Config) *time.Duration { return &c.CheckpointInterval }, time.Millisecond),
@@ -237,14 +256,16 @@ var options = map[string]option{
 	"buffer_size":         countOption(func(c *Config) *int { return &c.BufferSize }),
 	"max_step_rows":       countOption(func(c *Config) *int { return &c.MaxStepRows }),
 	"max_step_bytes":      countOption(func(c *Config) *int { return &c.MaxStepBytes }),
+	"failover": func(c *Config, name, value string) (err error) {
+		c.Failover, err = parseBool(name, value)
+		return err
+	},
 	"exactly_once": func(c *Config, name, value string) error {
-		switch strings.ToLower(value) {
-		case "true", "on", "yes", "1":
-			return nil
-		case "false", "off", "no", "0":
+		yes, err := parseBool(name, value)
+		if err == nil && !yes {
 			return pgerr.Unsupported(0, "exactly_once = false")
 		}
-		return badOption(name, value, "true")
+		return err
 	},
 }
 
@@ -272,6 +293,16 @@ func (c *Config) ParseOption(name, value string) error {
 func badOption(name, value, allowed string) *pgerr.Error {
 	return pgerr.Newf(pgerr.InvalidParameterValue, "invalid value for option %q: %q", name, value).
 		WithHint("Allowed is %s.", allowed)
+}
+
+func parseBool(name, value string) (bool, error) {
+	switch strings.ToLower(value) {
+	case "true", "on", "yes", "1":
+		return true, nil
+	case "false", "off", "no", "0":
+		return false, nil
+	}
+	return false, badOption(name, value, "true or false")
 }
 
 func durationOption(at func(*Config) *time.Duration, least time.Duration) option {

@@ -35,10 +35,15 @@ func (d *Discovered) Pinned(cfg Config) Config {
 	cfg.AllTables, cfg.Schemas, cfg.TableSpecs, cfg.SystemID = false, nil, nil, d.SystemID
 	for _, t := range d.tables {
 		if t.spec.Pin == nil {
-			t.spec.Pin = &Pin{OID: t.OID, Columns: t.Columns, Key: t.Key}
-			for _, c := range t.columns {
-				t.spec.Pin.Attnums = append(t.spec.Pin.Attnums, c.attnum)
+			t.spec.Pin = &Pin{Columns: t.Columns, Key: t.Key}
+		}
+		if t.spec.Pin.OID == 0 && t.failed == nil {
+			pin := Pin{OID: t.OID, Columns: t.spec.Pin.Columns, Key: t.spec.Pin.Key}
+			for _, c := range pin.Columns {
+				at := slices.IndexFunc(t.columns, func(k column) bool { return k.name == c.Name })
+				pin.Attnums = append(pin.Attnums, t.columns[at].attnum)
 			}
+			t.spec.Pin = &pin
 		}
 		cfg.TableSpecs = append(cfg.TableSpecs, t.spec)
 	}
@@ -52,6 +57,9 @@ func query(ctx context.Context, conn *pgconn.PgConn, sql string) ([][]string, er
 		return nil, err
 	}
 	var rows [][]string
+	if len(results) == 0 {
+		return nil, nil
+	}
 	for _, row := range results[len(results)-1].Rows {
 		r := make([]string, len(row))
 		for i, v := range row {
@@ -78,9 +86,8 @@ func discover(ctx context.Context, conn *pgconn.PgConn, cfg *Config) (*Discovere
 		return nil, pgerr.Newf(pgerr.FeatureNotSupported, "PostgreSQL %d is not supported as a source", d.Version/10000).
 			WithHint("PostgreSQL 14 to 18 are.")
 	}
-	if cfg.SystemID != "" && cfg.SystemID != d.SystemID {
-		return nil, &PositionLostError{pgerr.Newf(pgerr.ObjectNotInPrerequisite, "the source's server has system identifier %s, and the source was created on %s", d.SystemID, cfg.SystemID).
-			WithHint("It is another server, or was initialized anew. Drop the source and create it again.")}
+	if err := checkSystem(cfg, d.SystemID); err != nil {
+		return nil, err
 	}
 	if err := d.findTables(ctx, conn, cfg); err != nil {
 		return nil, asPgerr(err, "looking up the source's tables")
@@ -421,7 +428,7 @@ func (t *tableState) verify(ctx context.Context, conn *pgconn.PgConn) error {
 func (t *tableState) checkPin(events bool) error {
 	pin := t.spec.Pin
 	again := "Drop the source and create it again to capture the table with its new definition."
-	if t.OID != pin.OID {
+	if pin.OID != 0 && t.OID != pin.OID {
 		return pgerr.Newf(pgerr.UndefinedTable, "table %s was dropped and created again upstream", t.spec).WithHint("%s", again)
 	}
 	if events {
@@ -432,7 +439,7 @@ func (t *tableState) checkPin(events bool) error {
 		switch {
 		case at < 0:
 			return pgerr.Newf(pgerr.UndefinedColumn, "column %q of table %s was dropped or renamed upstream", c.Name, t.spec).WithHint("%s", again)
-		case t.columns[at].attnum != pin.Attnums[i]:
+		case pin.OID != 0 && t.columns[at].attnum != pin.Attnums[i]:
 			return pgerr.Newf(pgerr.UndefinedColumn, "column %q of table %s was dropped and added again upstream", c.Name, t.spec).WithHint("%s", again)
 		case t.columns[at].typ != c.Type:
 			return pgerr.Newf(pgerr.DatatypeMismatch, "the type of column %q of table %s was changed upstream from %s to %s", c.Name, t.spec, c.Type, t.columns[at].typeName).WithHint("%s", again)

@@ -3,6 +3,7 @@ package cdc
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"os"
@@ -39,6 +40,8 @@ type counters struct {
 	inSink                         atomic.Bool  // a delivery is under way
 	replaying                      atomic.Bool  // a streamed transaction has committed and is being handed on
 	spoolBytes                     atomic.Int64
+	heartbeatFailures              atomic.Uint64
+	heartbeatError                 atomic.Pointer[string]
 }
 
 // Metrics are a source's counters since it was made.
@@ -63,6 +66,9 @@ type Metrics struct {
 	SpoolBytes      int64          // in files now, of large transactions that have not committed
 	LagBytes        int64          // of the server's log, known and not handed on
 	LagMs           int64          // how old the last change was when it was handed on
+
+	HeartbeatFailures uint64
+	HeartbeatError    string // the last heartbeat's; "": it succeeded
 }
 
 // newFeed makes a feed. It opens no connection: Run does.
@@ -109,7 +115,12 @@ func (s *feed) SpoolBytes() int64 { return s.m.spoolBytes.Load() }
 // Metrics gives the counters. Safe for concurrent use.
 func (s *feed) Metrics() Metrics {
 	bytes, age := s.Lag()
+	heartbeat := ""
+	if p := s.m.heartbeatError.Load(); p != nil {
+		heartbeat = *p
+	}
 	return Metrics{
+		HeartbeatFailures: s.m.heartbeatFailures.Load(), HeartbeatError: heartbeat,
 		Transactions: s.m.transactions.Load(), Changes: s.m.changes.Load(), Bytes: s.m.bytes.Load(),
 		SnapshotRecords: s.m.snapshotRecords.Load(), SnapshotTables: s.m.snapshotTables.Load(),
 		Reconnects: s.m.reconnects.Load(), TableErrors: s.m.tableErrors.Load(),
@@ -131,6 +142,8 @@ type run struct {
 	versions []*Table // with cfg.events: the tables as of the sink's position
 	asm      *assembler
 	told     bool           // the sink knows the tables
+	kept     [2]string      // system identifier and timeline that the sink has
+	renewed  bool           // other tables stand for the captured ones than the sink knows
 	held     *pgconn.PgConn // whose temporary slot is to be streamed from
 	whole    bool           // the next connection gets each transaction when it has committed
 }
@@ -144,7 +157,7 @@ const (
 // Run delivers changes to the sink, from start on, until ctx ends or an error
 // that no retry mends.
 func (s *feed) Run(ctx context.Context, start *connectors.Position, sink connectors.Sink) error {
-	r := &run{feed: s, cfg: s.cfg, sink: sink, versions: s.restored}
+	r := &run{feed: s, cfg: s.cfg, sink: sink, versions: s.restored, kept: [2]string{s.cfg.SystemID, fmt.Sprint(s.cfg.Timeline)}}
 	defer r.release(ctx)
 	if start != nil {
 		s.Confirm(*start)
@@ -170,7 +183,7 @@ func (s *feed) Run(ctx context.Context, start *connectors.Position, sink connect
 		var lost *PositionLostError
 		if s.cfg.SnapshotMode == SnapshotWhenNeeded && errors.As(err, &lost) {
 			s.log.Warn("the source's position is lost; taking a new snapshot", "error", err)
-			r.cfg, r.tables, r.versions, r.asm, r.told, start = s.fresh, nil, nil, nil, false, nil
+			r.cfg, r.tables, r.versions, r.asm, r.told, r.renewed, start = s.fresh.anew(), nil, nil, nil, false, true, nil
 			continue
 		}
 		if !IsTransient(err) {
@@ -292,8 +305,7 @@ func (r *run) announce(ctx context.Context, found *Discovered, resumed bool) err
 }
 
 func errSlotGone(cfg *Config) error {
-	return &PositionLostError{pgerr.Newf(pgerr.UndefinedObject, "replication slot %q does not exist: changes since the last position are lost", cfg.SlotName).
-		WithHint("Drop the source and create it again; it then starts with a new snapshot.")}
+	return positionLost(pgerr.UndefinedObject, "replication slot %q does not exist: changes since the last position are lost", cfg.SlotName)
 }
 
 // release ends the connection that holds a temporary slot.

@@ -17,6 +17,7 @@ type item struct {
 	at       connectors.Position
 	tables   []*Table
 	systemID string
+	timeline uint32
 	err      error // of table
 	table    int
 	received time.Time
@@ -32,6 +33,7 @@ const (
 	itemSnapshotEnd
 	itemProgress
 	itemTableError
+	itemOrigin
 )
 
 // A handover is the feed's side of a Source: a sink that queues. A queue that
@@ -98,6 +100,11 @@ func (h *handover) Tables(context.Context, []connectors.Table) error { return ni
 
 func (h *handover) announce(ctx context.Context, systemID string, tables []*Table) error {
 	return h.put(ctx, item{kind: itemTables, tables: append([]*Table(nil), tables...), systemID: systemID})
+}
+
+// origin gives the system identifier and timeline that positions belong to from now on.
+func (h *handover) origin(ctx context.Context, systemID string, timeline uint32) error {
+	return h.put(ctx, item{kind: itemOrigin, systemID: systemID, timeline: timeline})
 }
 
 func (h *handover) SnapshotBegin(ctx context.Context) error {

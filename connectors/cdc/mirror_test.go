@@ -2,6 +2,7 @@ package cdc
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"os"
 	"slices"
@@ -48,6 +49,7 @@ type mirror struct {
 	failures  []error // all of them
 	noConfirm bool
 	onCommit  func(*connectors.Txn) error // under the lock
+	config    Config                      // as the source keeps it
 }
 
 // A txnNote is what a test wants to know of a transaction.
@@ -228,6 +230,20 @@ func (m *mirror) TableError(table int, err error) {
 		m.errs = map[int]error{}
 	}
 	m.errs[table] = err
+}
+
+func (m *mirror) KeepConfig(_ context.Context, f func([]byte) ([]byte, error)) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	b, err := json.Marshal(m.config)
+	if err == nil {
+		b, err = f(b)
+	}
+	if err == nil {
+		m.config = Config{}
+		err = json.Unmarshal(b, &m.config)
+	}
+	return err
 }
 
 // text gives a table's rows as PostgreSQL would print them, sorted.

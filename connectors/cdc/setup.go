@@ -11,7 +11,6 @@ import (
 
 	"github.com/helios-sql/helios-sql/connectors"
 	"github.com/helios-sql/helios-sql/sql/pgerr"
-	"github.com/jackc/pglogrepl"
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
@@ -62,7 +61,7 @@ func validate(ctx context.Context, cfg Config) (*Discovered, error) {
 	}
 	defer repl.Close(context.WithoutCancel(ctx))
 	err = watched(ctx, &cfg, repl.PID(), nil, func(ctx context.Context) error {
-		_, err := pglogrepl.IdentifySystem(ctx, repl)
+		_, err := query(ctx, repl, "IDENTIFY_SYSTEM")
 		return asPgerr(err, "opening a replication connection")
 	})
 	if err != nil {
@@ -77,7 +76,7 @@ func checkServer(ctx context.Context, conn *pgconn.PgConn, cfg *Config) error {
 		current_setting('max_wal_senders')::int, (SELECT count(*) FROM pg_replication_slots), current_user,
 		(SELECT rolsuper OR rolreplication OR EXISTS (SELECT 1 FROM pg_roles m WHERE m.rolname = 'rds_replication' AND pg_has_role(r.oid, m.oid, 'MEMBER'))
 			FROM pg_roles r WHERE rolname = current_user),
-		(SELECT count(*) FROM pg_replication_slots WHERE slot_name = `+quoteLiteral(cfg.SlotName)+`)`)
+		(SELECT count(*) FROM pg_replication_slots WHERE slot_name = `+quoteLiteral(cfg.SlotName)+`), current_setting('server_version_num')::int`)
 	if err != nil {
 		return asPgerr(err, "reading the source's settings")
 	}
@@ -85,6 +84,7 @@ func checkServer(ctx context.Context, conn *pgconn.PgConn, cfg *Config) error {
 	slots, _ := strconv.Atoi(r[1])
 	used, _ := strconv.Atoi(r[3])
 	exists := r[6] != "0"
+	version, _ := strconv.Atoi(r[7])
 	switch {
 	case r[0] != "logical":
 		return pgerr.Newf(pgerr.ObjectNotInPrerequisite, "the source's server has wal_level = %s; logical is needed", r[0]).
@@ -98,6 +98,9 @@ func checkServer(ctx context.Context, conn *pgconn.PgConn, cfg *Config) error {
 	case exists && cfg.SnapshotMode == SnapshotInitial && !cfg.events:
 		return pgerr.Newf(pgerr.DuplicateObject, "replication slot %q already exists in the source's server", cfg.SlotName).
 			WithHint("Choose another one with the option slot_name, or, if nobody uses it, run SELECT pg_drop_replication_slot(%s) there.", quoteLiteral(cfg.SlotName))
+	case cfg.Failover && version < 170000:
+		return pgerr.Newf(pgerr.FeatureNotSupported, "failover slots need PostgreSQL 17 or later, and the source's server is PostgreSQL %d", version/10000).
+			WithHint("Leave the option failover out.")
 	case !exists && used >= slots:
 		return pgerr.Newf(pgerr.ConfigurationLimitExceeded, "all %d replication slots of the source's server are in use", slots).
 			WithHint("Free one, or raise max_replication_slots there and restart it.")
@@ -129,13 +132,11 @@ func checkSlot(ctx context.Context, conn *pgconn.PgConn, cfg *Config, start conn
 		if r[5] != "" {
 			reason = r[5]
 		}
-		return &PositionLostError{pgerr.Newf(pgerr.ObjectNotInPrerequisite, "replication slot %q was invalidated by the source's server (%s): changes since the last position are lost", cfg.SlotName, reason).
-			WithHint("Drop the source and create it again; it then starts with a new snapshot.")}
+		return positionLost(pgerr.ObjectNotInPrerequisite, "replication slot %q was invalidated by the source's server (%s): changes since the last position are lost", cfg.SlotName, reason)
 	}
-	confirmed, err := pglogrepl.ParseLSN(r[4])
-	if err == nil && connectors.LSN(confirmed) > start.LSN {
-		return &PositionLostError{pgerr.Newf(pgerr.ObjectNotInPrerequisite, "replication slot %q has been moved to %s, past the last position %s: the changes between are lost", cfg.SlotName, r[4], start.LSN).
-			WithHint("Drop the source and create it again; it then starts with a new snapshot.")}
+	confirmed, err := connectors.ParseLSN(r[4])
+	if err == nil && confirmed > start.LSN {
+		return positionLost(pgerr.ObjectNotInPrerequisite, "replication slot %q has been moved to %s, past the last position %s: the changes between are lost", cfg.SlotName, r[4], start.LSN)
 	}
 	return nil
 }
@@ -270,22 +271,16 @@ func (r *run) first(ctx context.Context, conn *pgconn.PgConn, found *Discovered)
 			repl.Close(context.WithoutCancel(ctx))
 		}
 	}()
-	action := "EXPORT_SNAPSHOT"
-	if r.cfg.SnapshotMode == SnapshotNever {
-		action = "NOEXPORT_SNAPSHOT"
-	}
-	var made pglogrepl.CreateReplicationSlotResult
+	var lsn connectors.LSN
+	var exported string
 	err = watched(ctx, &r.cfg, repl.PID(), nil, func(ctx context.Context) (err error) {
-		made, err = pglogrepl.CreateReplicationSlot(ctx, repl, name, "pgoutput",
-			pglogrepl.CreateReplicationSlotOptions{Mode: pglogrepl.LogicalReplication, SnapshotAction: action, Temporary: temporary})
+		if err = r.identify(ctx, repl, nil); err == nil {
+			lsn, exported, err = createSlot(ctx, repl, slotCommand(name, temporary, r.cfg.SnapshotMode != SnapshotNever, r.cfg.Failover && !temporary))
+		}
 		return err
 	})
 	if err != nil {
-		return at, asPgerr(err, "creating the replication slot")
-	}
-	lsn, err := connectors.ParseLSN(made.ConsistentPoint)
-	if err != nil {
-		return at, asPgerr(err, "creating the replication slot")
+		return at, err
 	}
 	if r.cfg.TemporarySlot {
 		r.held = repl
@@ -293,7 +288,7 @@ func (r *run) first(ctx context.Context, conn *pgconn.PgConn, found *Discovered)
 	if r.cfg.SnapshotMode == SnapshotNever {
 		return r.emptySnapshot(ctx, lsn)
 	}
-	return r.snapshot(ctx, made.SnapshotName, lsn)
+	return r.snapshot(ctx, exported, lsn)
 }
 
 // makeReady makes the publication and sees to it that there is no slot of the
@@ -325,6 +320,35 @@ func (r *run) makeReady(ctx context.Context, conn *pgconn.PgConn, found *Discove
 	}
 	// An earlier attempt ended within its snapshot: what it had is void.
 	return nil, dropSlot(ctx, conn, &r.cfg)
+}
+
+// slotCommand is the command that makes a slot. Only PostgreSQL 17 and later
+// take failover.
+func slotCommand(name string, temporary, export, failover bool) string {
+	kind, snapshot := "", "NOEXPORT_SNAPSHOT"
+	if temporary {
+		kind = "TEMPORARY "
+	}
+	if export {
+		snapshot = "EXPORT_SNAPSHOT"
+	}
+	if failover {
+		snapshot = "(SNAPSHOT 'nothing', FAILOVER)"
+		if export {
+			snapshot = "(SNAPSHOT 'export', FAILOVER)"
+		}
+	}
+	return "CREATE_REPLICATION_SLOT " + name + " " + kind + "LOGICAL pgoutput " + snapshot
+}
+
+// createSlot gives where the slot starts, and the name of the snapshot as of there.
+func createSlot(ctx context.Context, repl *pgconn.PgConn, command string) (connectors.LSN, string, error) {
+	rows, err := query(ctx, repl, command)
+	if err != nil {
+		return 0, "", asPgerr(err, "creating the replication slot")
+	}
+	lsn, err := connectors.ParseLSN(rows[0][1])
+	return lsn, rows[0][2], err
 }
 
 func (r *run) emptySnapshot(ctx context.Context, lsn connectors.LSN) (connectors.Position, error) {

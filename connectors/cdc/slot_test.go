@@ -219,3 +219,20 @@ func TestDropSlot(t *testing.T) {
 		t.Fatalf("the publication is gone: %v", err)
 	}
 }
+
+func TestSlotCommand(t *testing.T) {
+	for _, c := range []struct {
+		temporary, export, failover bool
+		want                        string
+	}{
+		{false, true, false, "CREATE_REPLICATION_SLOT s LOGICAL pgoutput EXPORT_SNAPSHOT"},
+		{true, true, false, "CREATE_REPLICATION_SLOT s TEMPORARY LOGICAL pgoutput EXPORT_SNAPSHOT"},
+		{false, false, false, "CREATE_REPLICATION_SLOT s LOGICAL pgoutput NOEXPORT_SNAPSHOT"},
+		{false, true, true, "CREATE_REPLICATION_SLOT s LOGICAL pgoutput (SNAPSHOT 'export', FAILOVER)"},
+		{false, false, true, "CREATE_REPLICATION_SLOT s LOGICAL pgoutput (SNAPSHOT 'nothing', FAILOVER)"},
+	} {
+		if got := slotCommand("s", c.temporary, c.export, c.failover); got != c.want {
+			t.Errorf("got %s, want %s", got, c.want)
+		}
+	}
+}

@@ -26,6 +26,7 @@ type Source struct {
 	pos          mark
 	tables       []*Table // as of pos
 	systemID     string
+	timeline     uint32
 	snapshotLSN  connectors.LSN
 	snapshotSeq  uint64   // rows of the snapshot handed out
 	snapshotRows []uint64 // by table
@@ -254,6 +255,8 @@ func (s *Source) control(it *item) {
 	switch it.kind {
 	case itemTables:
 		s.tables, s.systemID = it.tables, it.systemID
+	case itemOrigin:
+		s.systemID, s.timeline = it.systemID, it.timeline
 	case itemSnapshotBegin:
 		s.snapshotSeq, s.snapshotRows = 0, make([]uint64, len(s.tables))
 		s.pos, s.snapshotLSN = mark{snapshot: true}, it.at.LSN

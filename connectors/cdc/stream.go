@@ -38,12 +38,17 @@ func (r *run) stream(ctx context.Context) error {
 	}
 	var timeout [][]string
 	err = watched(ctx, &r.cfg, conn.PID(), nil, func(ctx context.Context) (err error) {
-		timeout, err = query(ctx, conn, "SHOW wal_sender_timeout")
-		return err
+		if timeout, err = query(ctx, conn, "SHOW wal_sender_timeout"); err != nil {
+			return asPgerr(err, "reading the source's settings")
+		}
+		return r.identify(ctx, conn, &r.asm.at)
 	})
+	if err == nil {
+		err = r.keepOrigin(ctx)
+	}
 	if err != nil {
 		conn.Close(context.WithoutCancel(ctx))
-		return asPgerr(err, "reading the source's settings")
+		return err
 	}
 	f, err := takeOver(conn)
 	if err != nil {
@@ -308,37 +313,4 @@ func (s *stream) status(confirmed uint64, reply bool) error {
 	}
 	_, err := s.f.conn.Write(b[:])
 	return err
-}
-
-// heartbeat writes a message to the server's log every HeartbeatInterval,
-// through a connection of its own. A failure is not the stream's: the next
-// beat tries again.
-func (r *run) heartbeat(ctx context.Context) {
-	var conn *pgconn.PgConn
-	defer func() {
-		if conn != nil {
-			conn.Close(context.WithoutCancel(ctx))
-		}
-	}()
-	tick := time.NewTicker(r.cfg.HeartbeatInterval)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-		var err error
-		if conn == nil || conn.IsClosed() {
-			if conn, err = connect(ctx, &r.cfg, false); err != nil {
-				conn = nil
-				continue
-			}
-		}
-		bctx, done := context.WithTimeout(ctx, r.cfg.patience())
-		if _, err = query(bctx, conn, "SELECT pg_logical_emit_message(true, 'helios', 'heartbeat')"); err != nil && ctx.Err() == nil {
-			r.log.Warn("heartbeat failed", "error", err)
-		}
-		done()
-	}
 }

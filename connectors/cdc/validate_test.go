@@ -72,6 +72,7 @@ func TestValidate(t *testing.T) {
 		{"column not published", func(c *Config) { c.PublicationName, c.TableSpecs[0].Columns = "cols", []string{"a", "b"} }, pgerr.ObjectNotInPrerequisite, `column "b"`},
 		{"slot exists", func(c *Config) { c.SlotName = "taken" }, pgerr.DuplicateObject, `"taken" already exists`},
 		{"another server", func(c *Config) { c.SystemID = "1" }, pgerr.ObjectNotInPrerequisite, "system identifier"},
+		{"failover slots", func(c *Config) { c.Failover = true }, pgerr.FeatureNotSupported, "need PostgreSQL 17"},
 		{"wrong database", func(c *Config) { c.ConnectionString = server.DSN("nosuch") }, pgerr.InvalidCatalogName, "nosuch"},
 		{"wrong user", func(c *Config) { c.ConnectionString = server.DSNAs("nosuch", db) }, "28000", "nosuch"},
 		{"nobody there", func(c *Config) {
@@ -157,6 +158,7 @@ func TestOptions(t *testing.T) {
 		{"max_step_rows", "3000000000", "max_step_rows"},
 		{"exactly_once", "false", "exactly_once = false is not supported"},
 		{"exactly_once", "maybe", "maybe"},
+		{"failover", "perhaps", "perhaps"},
 	} {
 		var cfg Config
 		err := cfg.ParseOptions(map[string]string{c.name: c.value})
@@ -166,12 +168,14 @@ func TestOptions(t *testing.T) {
 	}
 	var cfg Config
 	err := cfg.ParseOptions(map[string]string{"slot_name": "s", "publication_name": "p", "snapshot_mode": "never", "heartbeat_interval": "1min",
-		"poll_interval": "50", "checkpoint_interval": "1 s", "buffer_size": "10", "max_step_rows": "11", "max_step_bytes": "12", "exactly_once": "on", "keepalive_timeout": "1m30s"})
+		"poll_interval": "50", "checkpoint_interval": "1 s", "buffer_size": "10", "max_step_rows": "11", "max_step_bytes": "12", "exactly_once": "on", "keepalive_timeout": "1m30s", "failover": "on", "heartbeat_query": "SELECT 1"})
 	if err != nil || cfg.SnapshotMode != SnapshotNever || cfg.HeartbeatInterval != time.Minute || cfg.PollInterval != 50*time.Millisecond ||
-		cfg.CheckpointInterval != time.Second || cfg.BufferSize != 10 || cfg.KeepaliveTimeout != 90*time.Second {
+		cfg.CheckpointInterval != time.Second || cfg.BufferSize != 10 || cfg.KeepaliveTimeout != 90*time.Second || !cfg.Failover || cfg.HeartbeatQuery != "SELECT 1" {
 		t.Errorf("%+v, %v", cfg, err)
 	}
 	for _, cfg := range []Config{
+		{SlotName: "s", PublicationName: "p", AllTables: true, HeartbeatQuery: "SELECT 1"},
+		{SlotName: "s", PublicationName: "p", AllTables: true, Failover: true, TemporarySlot: true},
 		{SlotName: "s", PublicationName: "p"},
 		{SlotName: "s", PublicationName: "p", AllTables: true, Schemas: []string{"s"}},
 		{SlotName: "s", PublicationName: "p", TableSpecs: []TableSpec{{Name: "a"}, {Schema: "public", Name: "a"}}},

@@ -23,7 +23,11 @@ func (s *Session) createSource(ctx context.Context, st *ast.CreateSource, out *r
 		return pgerr.Newf(pgerr.InvalidName, "a source has no schema").At(int(st.Pos))
 	}
 	name := st.Name[0]
-	if e.Catalog().SourceByName(name) != nil {
+	if have := e.Catalog().SourceByName(name); have != nil {
+		if have.Dropping {
+			return pgerr.Newf(pgerr.ObjectInUse, "source %q is still being dropped", name).
+				WithHint("Its slot at the old server is not yet gone; see helios.sources for why. Choose another name, or wait.")
+		}
 		if st.IfNotExists {
 			return out.notice(exists("source", name))
 		}
@@ -137,16 +141,17 @@ func (s *Session) dropSource(ctx context.Context, name []string, st *ast.Drop, o
 	if err != nil {
 		return err
 	}
-	dctx, cancel := context.WithTimeout(ctx, 15*time.Second)
-	defer cancel()
-	if err := e.finishDrop(dctx, &dropping); err != nil {
-		e.goDrop(&dropping)
+	if err := e.finishDrop(ctx, &dropping); err != nil {
+		e.goDrop(&dropping, err)
 		n := pgerr.Newf(pgerr.Warning, "the slot of source %q could not be dropped yet: %s", last, err)
 		n.Severity, n.Hint = "WARNING", "It is tried again until it succeeds; see helios.sources."
 		return out.notice(n)
 	}
 	return nil
 }
+
+// dropTimeout bounds one attempt to free what a source holds.
+const dropTimeout = 15 * time.Second
 
 // finishDrop frees what a source holds on its server and forgets the source.
 func (e *Engine) finishDrop(ctx context.Context, src *catalog.Source) error {
@@ -155,6 +160,8 @@ func (e *Engine) finishDrop(ctx context.Context, src *catalog.Source) error {
 		return err
 	}
 	if c := e.opts.Connectors[src.Connector]; c != nil {
+		ctx, cancel := context.WithTimeout(ctx, dropTimeout)
+		defer cancel()
 		if err := c.Drop(ctx, def); err != nil {
 			return err
 		}
@@ -165,14 +172,23 @@ func (e *Engine) finishDrop(ctx context.Context, src *catalog.Source) error {
 	return e.changeCatalog(e.ctx(), func(c *catalog.Snapshot) (*catalog.Snapshot, error) { return c.WithoutSource(src.ID), nil })
 }
 
-// goDrop goes on trying to drop a source's slot.
-func (e *Engine) goDrop(src *catalog.Source) {
+// goDrop goes on trying to drop a source's slot, and shows the source, with
+// why it is still there, until it succeeds. last is the failure so far, nil: none yet.
+func (e *Engine) goDrop(src *catalog.Source, last error) {
+	ended := make(chan struct{})
+	close(ended)
+	r := &sourceRunner{engine: e, id: src.ID, name: src.Name, cancel: func() {}, ended: ended}
+	r.setStatus("dropping", last)
+	e.sources.Lock()
+	e.sources.byID[src.ID] = r
+	e.sources.Unlock()
 	e.goRun(func(ctx context.Context) {
 		for wait := time.Second; ; wait = min(2*wait, time.Minute) {
 			err := e.finishDrop(ctx, src)
 			if err == nil || ctx.Err() != nil {
 				return
 			}
+			r.setStatus("dropping", err)
 			e.log.Warn("dropping a source's slot", "source", src.Name, "error", err, "retry", wait)
 			select {
 			case <-ctx.Done():

@@ -50,7 +50,7 @@ type sourceRunner struct {
 // startSource starts a source's goroutine.
 func (e *Engine) startSource(src *catalog.Source) {
 	if src.Dropping {
-		e.goDrop(src)
+		e.goDrop(src, nil)
 		return
 	}
 	ctx, cancel := context.WithCancel(e.ctx())
@@ -189,6 +189,31 @@ func (r *sourceRunner) Status(state string, err error) {
 		r.engine.log.Info("source", "source", r.name, "state", state)
 	}
 }
+
+// KeepConfig replaces the source's configuration in the catalog.
+func (r *sourceRunner) KeepConfig(ctx context.Context, f func([]byte) ([]byte, error)) error {
+	t := r.engine.ticker
+	return t.doNow(ctx, func() error {
+		src := *t.cat.Source(r.id)
+		def, err := definition(&src)
+		if err != nil {
+			return err
+		}
+		if def.Config, err = f(def.Config); err != nil {
+			return err
+		}
+		if src.Config, err = json.Marshal(def); err != nil {
+			return fmt.Errorf("encoding source %q: %w", src.Name, err)
+		}
+		cat, err := t.cat.WithSource(&src)
+		if err != nil {
+			return err
+		}
+		return t.commitCatalog(cat)
+	})
+}
+
+var _ connectors.ConfigKeeper = (*sourceRunner)(nil)
 
 // TableError stops one table: it and the views over it report the error.
 func (r *sourceRunner) TableError(table int, cause error) {

@@ -147,6 +147,8 @@ var setters = map[string]setter{
 		s.cfg.SnapshotMode = m
 		return nil
 	},
+	"slot.failover":             flag(func(s *settings) *bool { return &s.cfg.Failover }, true),
+	"heartbeat.action.query":    word(func(s *settings) *string { return &s.cfg.HeartbeatQuery }),
 	"heartbeat.interval.ms":     millis(func(s *settings) *time.Duration { return &s.cfg.HeartbeatInterval }),
 	"poll.interval.ms":          millis(func(s *settings) *time.Duration { return &s.cfg.PollInterval }),
 	"status.update.interval.ms": millis(func(s *settings) *time.Duration { return &s.cfg.CheckpointInterval }),
@@ -290,7 +292,11 @@ func FromConfig(cfg cdc.Config) (*Connector, error) {
 			c.With(p, strconv.FormatInt(d.Milliseconds(), 10))
 		}
 	}
+	if cfg.Failover {
+		c.With("slot.failover", "true")
+	}
 	ms("heartbeat.interval.ms", cfg.HeartbeatInterval)
+	set("heartbeat.action.query", cfg.HeartbeatQuery)
 	ms("poll.interval.ms", cfg.PollInterval)
 	ms("status.update.interval.ms", cfg.CheckpointInterval)
 	if cfg.BufferSize > 0 {

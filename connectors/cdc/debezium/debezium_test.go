@@ -316,10 +316,10 @@ func FuzzDeserialize(f *testing.F) {
 
 func TestConfig(t *testing.T) {
 	c := Postgres("db.example.com", 5433, "deb", "p@ss/w", "shop").WithTables("public.users", "inventory.Orders").WithSlot("shop_slot").WithPublication("shop_pub").
-		WithSnapshotMode("never").WithName("fulfillment").With("heartbeat.interval.ms", "10000").With("decimal.handling.mode", "string").With("name", "shop-connector").With("database.sslmode", "require")
+		WithSnapshotMode("never").WithName("fulfillment").With("heartbeat.interval.ms", "10000").With("heartbeat.action.query", "SELECT 1").With("slot.failover", "true").With("decimal.handling.mode", "string").With("name", "shop-connector").With("database.sslmode", "require")
 	cfg := c.Config()
 	if cfg.ConnectionString != "postgres://deb:p%40ss%2Fw@db.example.com:5433/shop?sslmode=require" || len(cfg.TableSpecs) != 2 || cfg.TableSpecs[1].Name != "Orders" ||
-		cfg.SlotName != "shop_slot" || cfg.PublicationName != "shop_pub" || cfg.SnapshotMode != cdc.SnapshotNever || cfg.HeartbeatInterval != 10*time.Second {
+		cfg.SlotName != "shop_slot" || cfg.PublicationName != "shop_pub" || cfg.SnapshotMode != cdc.SnapshotNever || cfg.HeartbeatInterval != 10*time.Second || !cfg.Failover || cfg.HeartbeatQuery != "SELECT 1" {
 		t.Fatalf("%+v", cfg)
 	}
 	if _, err := cdc.NewSource(cfg); err != nil {
