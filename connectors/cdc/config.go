@@ -36,6 +36,9 @@ const (
 type Config struct {
 	// ConnectionString is a URI or keyword/value string as libpq takes it.
 	ConnectionString string
+	// PasswordFile holds the password alone; it is read at every connection, so
+	// that it can be changed. "": the connection string, or what libpq looks at.
+	PasswordFile string `json:",omitempty"`
 	// Tables are the captured tables, each as ParseTable takes it: "users",
 	// "public.users", "public.users (id, name) WHERE (id > 7)". TableSpecs are the same taken
 	// apart; both may be given. Else AllTables of the database, or those of Schemas.
@@ -229,6 +232,12 @@ var options = map[string]option{
 	"slot_name": func(c *Config, name, value string) error {
 		c.SlotName = value
 		return checkSlotName(value)
+	},
+	"password_file": func(c *Config, name, value string) error {
+		if c.PasswordFile = value; value == "" {
+			return badOption(name, value, "the path of a file that holds the password")
+		}
+		return nil
 	},
 	"publication_name": func(c *Config, name, value string) error {
 		if c.PublicationName = value; value == "" || len(value) > 63 {

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"io"
 	"net"
+	"os"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -46,6 +48,13 @@ func connect(ctx context.Context, cfg *Config, replication bool) (*pgconn.PgConn
 	pc, err := parseConnString(cfg.ConnectionString)
 	if err != nil {
 		return nil, err
+	}
+	if cfg.PasswordFile != "" {
+		b, err := os.ReadFile(cfg.PasswordFile)
+		if err != nil {
+			return nil, asPgerr(err, "reading the password of the source")
+		}
+		pc.Password = strings.TrimRight(string(b), "\r\n")
 	}
 	p := pc.RuntimeParams
 	if p["application_name"] == "" {

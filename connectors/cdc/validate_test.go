@@ -148,6 +148,14 @@ func TestOptions(t *testing.T) {
 		{"slot_name", "", "is not valid"},
 		{"slot_name", strings.Repeat("x", 64), "is not valid"},
 		{"publication_name", "", "publication_name"},
+		{"publication_name", strings.Repeat("p", 64), "1 to 63 bytes"},
+		{"password_file", "", "password_file"},
+		{"slot_name", "ünder", "is not valid"},
+		{"heartbeat_interval", "", "heartbeat_interval"},
+		{"heartbeat_interval", "1e400s", "heartbeat_interval"},
+		{"heartbeat_interval", "-5", "heartbeat_interval"},
+		{"keepalive_timeout", "10ms", "at least 1s"},
+		{"max_step_bytes", "32 MB", "max_step_bytes"},
 		{"snapshot_mode", "sometimes", "sometimes"},
 		{"snapshot_mode", "always", "snapshot_mode always is not supported"},
 		{"heartbeat_interval", "10 parsecs", "heartbeat_interval"},
@@ -162,7 +170,8 @@ func TestOptions(t *testing.T) {
 	} {
 		var cfg Config
 		err := cfg.ParseOptions(map[string]string{c.name: c.value})
-		if err == nil || !strings.Contains(err.Error(), c.text) || (pgerr.CodeOf(err) != pgerr.InvalidParameterValue && pgerr.CodeOf(err) != pgerr.FeatureNotSupported) {
+		var e *pgerr.Error
+		if !errors.As(err, &e) || !strings.Contains(e.Message+e.Hint, c.text) || e.Hint == "" && e.Code != pgerr.FeatureNotSupported || (pgerr.CodeOf(err) != pgerr.InvalidParameterValue && pgerr.CodeOf(err) != pgerr.FeatureNotSupported) {
 			t.Errorf("%s = %q: %s %v", c.name, c.value, pgerr.CodeOf(err), err)
 		}
 	}

@@ -169,6 +169,16 @@ func (s *Server) Configure(settings map[string]string) error {
 	return errors.Join(err, f.Close())
 }
 
+// WriteFile puts a file into the data directory, as the server's user owns it
+// and nobody else may read it.
+func (s *Server) WriteFile(name string, content []byte) error {
+	path := filepath.Join(s.Dir, "data", name)
+	if err := os.WriteFile(path, content, 0o600); err != nil || s.cred == nil {
+		return err
+	}
+	return os.Chown(path, int(s.cred.Uid), int(s.cred.Gid))
+}
+
 // Version is the server's version, such as "15.14".
 func (s *Server) Version() string { return s.pgVers }
 
