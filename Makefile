@@ -10,12 +10,13 @@ LDFLAGS  := -X main.version=$(VERSION)
 PARALLEL ?= 2
 RUNS     ?= 50
 FUZZTIME ?= 30s
+SOAKTIME ?= 20m
 PG       ?= 17
 
 GOLANGCI_VERSION := v2.15.0
 GOLANGCI         := .cache/bin/golangci-lint-$(GOLANGCI_VERSION)
 
-.PHONY: help build deps test test-race test-pg large-value check fmt-check vet demo fuzz crash oracle bench bench-cdc clean
+.PHONY: help build deps test test-race test-pg large-value check fmt-check vet demo fuzz crash oracle soak bench bench-cdc clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -64,6 +65,9 @@ crash: deps ## RUNS kills of the running binary, each followed by a restart and 
 
 oracle: deps ## RUNS random workloads, every view compared with PostgreSQL's own answer
 	$(GO) test ./internal/laws -run TestOracle -oracle.runs=$(RUNS) -timeout 0 -v
+
+soak: deps ## SOAKTIME of load, definitions and faults of all kinds, then a comparison of all tables and views
+	$(GO) test ./internal/laws -run TestSoak -soak.time=$(SOAKTIME) -timeout 0 -v
 
 bench: deps ## the table of docs/performance.md
 	$(GO) run ./internal/bench

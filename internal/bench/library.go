@@ -156,7 +156,9 @@ func (b *bench) libraryLatency(ctx context.Context, conn *pgx.Conn) error {
 		say("library: commit to event, %d commits/s", rate)
 		var ours, theirs [2][]float64
 		for round := range b.rounds {
-			us := func() error { return b.printLatency(ctx, conn, rate, &ours, b.readCommand(ctx, readJob{Slot: peerSlot, Print: true})) }
+			us := func() error {
+				return b.printLatency(ctx, conn, rate, &ours, b.readCommand(ctx, readJob{Slot: peerSlot, Print: true}))
+			}
 			them := func() error {
 				return b.printLatency(ctx, conn, rate, &theirs, exec.CommandContext(ctx, b.pg.Bin("pg_recvlogical"), "-d", b.pg.TCP("shop"), "-S", peerSlot, "--start", "-n",
 					"-o", "proto_version=1", "-o", "publication_names="+publication, "-f", "-", "-F", "0"))
