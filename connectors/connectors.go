@@ -97,6 +97,34 @@ type Sink interface {
 	TableError(table int, err error)
 }
 
+// A SnapshotKeeper is a Sink that keeps what it got of a snapshot that is
+// interrupted, so that the snapshot can go on.
+type SnapshotKeeper interface {
+	Sink
+	// SnapshotRecorded gives the last record kept, nil if there is none or the
+	// snapshot it is of has ended. Rows given before the record are kept; later ones
+	// may be or not.
+	SnapshotRecorded(ctx context.Context) ([]byte, error)
+	// SnapshotResume comes in place of SnapshotBegin when the recorded snapshot
+	// goes on. What comes now is of a later position, and rows may come again: of rows with
+	// the same key the later one counts.
+	SnapshotResume(ctx context.Context, at LSN) error
+	// SnapshotVoid says that a table begins anew: what it had is void.
+	SnapshotVoid(ctx context.Context, table int) error
+	// SnapshotForget takes rows away by their keys, of rows that have only the
+	// key's columns. What is not there is left out.
+	SnapshotForget(ctx context.Context, keys SnapshotChunk) error
+	// SnapshotRecord offers a record of what was given so far. It may be kept
+	// once that is durable, or left.
+	SnapshotRecord(ctx context.Context, r SnapshotRecord) error
+}
+
+// A SnapshotRecord is how far a snapshot has come.
+type SnapshotRecord struct {
+	Chunks, Of int                    // done of all
+	Bytes      func() ([]byte, error) // what the source goes on from; called within SnapshotRecord only
+}
+
 // A Source delivers a server's committed changes to a sink.
 type Source interface {
 	// Run delivers from start on (nil: from an initial snapshot, if the mode

@@ -3,6 +3,7 @@ package cdc
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"github.com/helios-sql/helios-sql/connectors"
 	"github.com/helios-sql/helios-sql/sql/pgerr"
@@ -17,26 +18,13 @@ type Checkpoint struct {
 	// many changes. 0 and 0 between transactions.
 	Step    uint64
 	StepLSN connectors.LSN
-	// Snapshot is the progress of a snapshot that is not at its end; a source
-	// that is restored from such a checkpoint begins its snapshot anew.
+	// Snapshot is the progress of a snapshot that is not at its end.
 	Snapshot *SnapshotProgress
 	// Tables are the definitions as of here.
 	Tables   []*Table
 	Slot     string
 	SystemID string // the server's
 	Timeline uint32 // the server's, in the history of which LSN lies; 0: not known
-}
-
-// SnapshotProgress is how far a snapshot has come.
-type SnapshotProgress struct {
-	Rows   uint64 // handed to the program
-	Tables []TableProgress
-}
-
-// TableProgress is the snapshot's progress in one table.
-type TableProgress struct {
-	Schema, Table string
-	Rows          uint64
 }
 
 // IsZero reports whether nothing was reached yet.
@@ -100,7 +88,8 @@ func (c *Checkpoint) UnmarshalJSON(data []byte) (err error) {
 // A mark is a Checkpoint's position, cheap to move.
 type mark struct {
 	at       connectors.Position
-	snapshot bool // within a snapshot
+	snapshot bool              // within a snapshot
+	progress *SnapshotProgress // of the snapshot, where it has moved
 }
 
 // Checkpoint is the position behind the last event handed out. Safe for
@@ -111,10 +100,21 @@ func (s *Source) Checkpoint() Checkpoint {
 	c := Checkpoint{LSN: s.pos.at.LSN, Step: s.pos.at.Step, StepLSN: s.pos.at.StepLSN, Slot: s.feed.cfg.SlotName, SystemID: s.systemID, Timeline: s.timeline}
 	c.Tables = append(c.Tables, s.tables...)
 	if s.pos.snapshot {
-		c.Snapshot = &SnapshotProgress{Rows: s.snapshotSeq}
-		for i, t := range s.tables {
-			c.Snapshot.Tables = append(c.Snapshot.Tables, TableProgress{t.Schema, t.Name, s.snapshotRows[i]})
+		p := SnapshotProgress{}
+		if s.progress != nil {
+			p = *s.progress
 		}
+		p.Rows, p.Tables = 0, slices.Clone(p.Tables)
+		for i, t := range s.tables {
+			at := slices.IndexFunc(p.Tables, func(tp TableProgress) bool { return tp.OID == t.OID })
+			if at < 0 {
+				at = len(p.Tables)
+				p.Tables = append(p.Tables, TableProgress{Schema: t.Schema, Table: t.Name, OID: t.OID})
+			}
+			p.Tables[at].Rows = s.snapshotRows[i]
+			p.Rows += s.snapshotRows[i]
+		}
+		c.Snapshot = &p
 	}
 	return c
 }
@@ -139,9 +139,9 @@ func (s *Source) Confirm(cp Checkpoint) error {
 }
 
 // Restore makes the source go on exactly behind a checkpoint. It is called
-// before Start. A checkpoint within a snapshot, and a zero one, make the source
-// begin anew, and so does SnapshotAlways. The captured tables must be those of
-// the checkpoint, or fewer.
+// before Start. A zero one makes the source begin anew, and so does SnapshotAlways. Within a
+// snapshot it goes on with what is missing of it, if its slot is still there. The
+// captured tables must be those of the checkpoint, or fewer.
 func (s *Source) Restore(cp Checkpoint) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -154,7 +154,8 @@ func (s *Source) Restore(cp Checkpoint) error {
 		return pgerr.Newf(pgerr.InvalidParameterValue, "a source with a temporary slot cannot be restored")
 	}
 	s.restored = nil
-	if cp.IsZero() || cp.Snapshot != nil || s.feed.cfg.SnapshotMode == SnapshotAlways {
+	mode := s.feed.cfg.SnapshotMode
+	if cp.IsZero() || mode == SnapshotAlways || cp.Snapshot != nil && (cp.Snapshot.LSN == 0 || mode == SnapshotInitialOnly) {
 		return nil
 	}
 	specs, tables, err := s.restoredTables(cp)
@@ -174,7 +175,17 @@ func (s *Source) Restore(cp Checkpoint) error {
 	s.feed.cfg = cfg
 	s.tables, s.systemID = append([]*Table(nil), tables...), cp.SystemID
 	s.timeline = cp.Timeline
-	s.pos = mark{at: cp.Position()}
+	s.pos = mark{at: cp.Position(), snapshot: cp.Snapshot != nil}
+	if s.progress = cp.Snapshot; cp.Snapshot != nil {
+		s.snapshotRows = make([]uint64, len(tables))
+		for i, t := range tables {
+			for _, tp := range cp.Snapshot.Tables {
+				if tp.OID == t.OID {
+					s.snapshotRows[i] = tp.Rows
+				}
+			}
+		}
+	}
 	return nil
 }
 

@@ -81,6 +81,11 @@ type Config struct {
 
 	// BufferSize bounds the rows handed out and not yet released. 0: 100,000.
 	BufferSize int `json:",omitempty"`
+	// SnapshotWorkers is how many connections a snapshot is read by. 0: 2.
+	SnapshotWorkers int `json:",omitempty"`
+	// SnapshotChunkBytes is the size of the ranges of pages that tables are cut
+	// into for a snapshot: what is read again at most when it is interrupted. 0: 64 MB.
+	SnapshotChunkBytes int `json:",omitempty"`
 	// MaxStepRows and MaxStepBytes bound a step of a large transaction. 0: 100,000 and 32 MB.
 	MaxStepRows  int `json:",omitempty"`
 	MaxStepBytes int `json:",omitempty"`
@@ -130,6 +135,8 @@ const (
 	defaultMaxStepRows        = 100_000
 	defaultMaxStepBytes       = 32 << 20
 	defaultSpoolMinFree       = 1 << 30
+	defaultSnapshotWorkers    = 2
+	defaultSnapshotChunkBytes = 64 << 20
 )
 
 // normalize fills in defaults and checks what can be checked without a server.
@@ -197,7 +204,8 @@ func (c *Config) normalize() error {
 	for _, v := range []struct {
 		at  *int
 		def int
-	}{{&c.BufferSize, defaultBufferSize}, {&c.MaxStepRows, defaultMaxStepRows}, {&c.MaxStepBytes, defaultMaxStepBytes}} {
+	}{{&c.BufferSize, defaultBufferSize}, {&c.MaxStepRows, defaultMaxStepRows}, {&c.MaxStepBytes, defaultMaxStepBytes},
+		{&c.SnapshotWorkers, defaultSnapshotWorkers}, {&c.SnapshotChunkBytes, defaultSnapshotChunkBytes}} {
 		if *v.at == 0 {
 			*v.at = v.def
 		}
@@ -205,7 +213,7 @@ func (c *Config) normalize() error {
 	if c.SpoolMinFree == 0 {
 		c.SpoolMinFree = defaultSpoolMinFree
 	}
-	if c.SpoolMinFree < 0 || c.BufferSize < 0 || c.MaxStepRows < 0 || c.MaxStepBytes < 0 ||
+	if c.SpoolMinFree < 0 || c.BufferSize < 0 || c.MaxStepRows < 0 || c.MaxStepBytes < 0 || c.SnapshotWorkers < 0 || c.SnapshotChunkBytes < 0 ||
 		c.PollInterval < 0 || c.CheckpointInterval < 0 || c.HeartbeatInterval < 0 || c.KeepaliveTimeout < 0 {
 		return pgerr.Newf(pgerr.InvalidParameterValue, "sizes and intervals of a source must not be negative")
 	}
@@ -258,13 +266,15 @@ var options = map[string]option{
 		c.HeartbeatQuery = value
 		return nil
 	},
-	"heartbeat_interval":  durationOption(func(c *Config) *time.Duration { return &c.HeartbeatInterval }, 0),
-	"poll_interval":       durationOption(func(c *Config) *time.Duration { return &c.PollInterval }, time.Millisecond),
-	"checkpoint_interval": durationOption(func(c *Config) *time.Duration { return &c.CheckpointInterval }, time.Millisecond),
-	"keepalive_timeout":   durationOption(func(c *Config) *time.Duration { return &c.KeepaliveTimeout }, time.Second),
-	"buffer_size":         countOption(func(c *Config) *int { return &c.BufferSize }),
-	"max_step_rows":       countOption(func(c *Config) *int { return &c.MaxStepRows }),
-	"max_step_bytes":      countOption(func(c *Config) *int { return &c.MaxStepBytes }),
+	"heartbeat_interval":   durationOption(func(c *Config) *time.Duration { return &c.HeartbeatInterval }, 0),
+	"poll_interval":        durationOption(func(c *Config) *time.Duration { return &c.PollInterval }, time.Millisecond),
+	"checkpoint_interval":  durationOption(func(c *Config) *time.Duration { return &c.CheckpointInterval }, time.Millisecond),
+	"keepalive_timeout":    durationOption(func(c *Config) *time.Duration { return &c.KeepaliveTimeout }, time.Second),
+	"buffer_size":          countOption(func(c *Config) *int { return &c.BufferSize }),
+	"max_step_rows":        countOption(func(c *Config) *int { return &c.MaxStepRows }),
+	"max_step_bytes":       countOption(func(c *Config) *int { return &c.MaxStepBytes }),
+	"snapshot_workers":     countOption(func(c *Config) *int { return &c.SnapshotWorkers }),
+	"snapshot_chunk_bytes": countOption(func(c *Config) *int { return &c.SnapshotChunkBytes }),
 	"failover": func(c *Config, name, value string) (err error) {
 		c.Failover, err = parseBool(name, value)
 		return err

@@ -34,6 +34,8 @@ type counters struct {
 	transactions, changes, bytes   atomic.Uint64
 	snapshotRecords                atomic.Uint64
 	snapshotTables                 atomic.Uint64
+	snapshotChunks                 atomic.Uint64
+	snapshotChunksDone             atomic.Uint64
 	reconnects, tableErrors        atomic.Uint64
 	received, delivered, serverEnd atomic.Uint64
 	arrivalAge                     atomic.Int64 // µs
@@ -54,18 +56,21 @@ type Metrics struct {
 
 	SnapshotRecords uint64 // rows read
 	SnapshotTables  uint64 // tables copied to their end
-	Transactions    uint64 // received whole
-	Changes         uint64 // rows and truncates of them
-	Bytes           uint64 // of their packed rows
-	Reconnects      uint64
-	TableErrors     uint64
-	ReceivedLSN     connectors.LSN // last seen in the stream
-	DeliveredLSN    connectors.LSN // up to which all is handed on
-	ConfirmedLSN    connectors.LSN
-	ServerLSN       connectors.LSN // the server's end of log as it last said
-	SpoolBytes      int64          // in files now, of large transactions that have not committed
-	LagBytes        int64          // of the server's log, known and not handed on
-	LagMs           int64          // how old the last change was when it was handed on
+	// SnapshotChunks are the pieces that tables are copied in, SnapshotChunksDone
+	// how many of them are done, before an interruption too.
+	SnapshotChunks, SnapshotChunksDone uint64
+	Transactions                       uint64 // received whole
+	Changes                            uint64 // rows and truncates of them
+	Bytes                              uint64 // of their packed rows
+	Reconnects                         uint64
+	TableErrors                        uint64
+	ReceivedLSN                        connectors.LSN // last seen in the stream
+	DeliveredLSN                       connectors.LSN // up to which all is handed on
+	ConfirmedLSN                       connectors.LSN
+	ServerLSN                          connectors.LSN // the server's end of log as it last said
+	SpoolBytes                         int64          // in files now, of large transactions that have not committed
+	LagBytes                           int64          // of the server's log, known and not handed on
+	LagMs                              int64          // how old the last change was when it was handed on
 
 	HeartbeatFailures uint64
 	HeartbeatError    string // the last heartbeat's; "": it succeeded
@@ -123,6 +128,7 @@ func (s *feed) Metrics() Metrics {
 		HeartbeatFailures: s.m.heartbeatFailures.Load(), HeartbeatError: heartbeat,
 		Transactions: s.m.transactions.Load(), Changes: s.m.changes.Load(), Bytes: s.m.bytes.Load(),
 		SnapshotRecords: s.m.snapshotRecords.Load(), SnapshotTables: s.m.snapshotTables.Load(),
+		SnapshotChunks: s.m.snapshotChunks.Load(), SnapshotChunksDone: s.m.snapshotChunksDone.Load(),
 		Reconnects: s.m.reconnects.Load(), TableErrors: s.m.tableErrors.Load(),
 		ReceivedLSN:  connectors.LSN(s.m.received.Load()),
 		DeliveredLSN: connectors.LSN(s.m.delivered.Load()),
@@ -233,11 +239,22 @@ func (r *run) attempt(ctx context.Context, start *connectors.Position) error {
 			return err
 		}
 	}
-	if err := r.announce(ctx, found, start != nil); err != nil {
+	var unfinished *SnapshotProgress
+	if start == nil {
+		if unfinished, err = r.unfinished(ctx, conn); err != nil {
+			return err
+		}
+	}
+	if err := r.announce(ctx, found, start != nil, unfinished != nil); err != nil {
 		return err
 	}
 	if start == nil {
-		at, err := r.first(ctx, conn, found)
+		var at connectors.Position
+		if unfinished != nil {
+			at, err = r.resume(ctx, conn, unfinished)
+		} else {
+			at, err = r.first(ctx, conn, found)
+		}
 		if err != nil {
 			return err
 		}
@@ -261,7 +278,7 @@ func (r *run) attempt(ctx context.Context, start *connectors.Position) error {
 
 // announce tells the sink of the tables. A table that cannot go on stops the
 // source when it is new, and only itself afterwards.
-func (r *run) announce(ctx context.Context, found *Discovered, resumed bool) error {
+func (r *run) announce(ctx context.Context, found *Discovered, streaming, unfinished bool) error {
 	failedBefore := map[int]error{}
 	for _, t := range r.tables {
 		if t.failed != nil {
@@ -272,7 +289,7 @@ func (r *run) announce(ctx context.Context, found *Discovered, resumed bool) err
 	r.cfg = found.Pinned(r.cfg)
 	list := make([]connectors.Table, len(found.tables))
 	for i, t := range found.tables {
-		if t.failed != nil && !resumed {
+		if t.failed != nil && !streaming && !unfinished {
 			return t.failed
 		}
 		if t.failed != nil && t.kind != 0 && r.cfg.SnapshotMode == SnapshotWhenNeeded && pgerr.CodeOf(t.failed) == pgerr.UndefinedTable {
@@ -281,7 +298,7 @@ func (r *run) announce(ctx context.Context, found *Discovered, resumed bool) err
 		list[i] = t.Table
 	}
 	if r.cfg.events {
-		r.adoptVersions(found)
+		r.adoptVersions(found, unfinished)
 	}
 	if !r.told {
 		err := r.sink.Tables(ctx, list)

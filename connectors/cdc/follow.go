@@ -70,17 +70,26 @@ func (t *tableState) adopt(d *Table) {
 	t.Schema, t.Name, t.Key = d.Schema, d.Name, d.Key
 	t.columns, t.Columns = nil, nil
 	for _, c := range d.Columns {
-		t.columns = append(t.columns, column{name: c.Name, attnum: c.Attnum, upOID: c.TypeOID, upMod: c.TypeMod, typ: c.Type, typeName: c.TypeName})
+		_, asText := carried(c.Type.OID, c.Type.Mod)
+		asText = asText || c.Type.OID == types.Text && types.OID(c.TypeOID) != types.Text
+		t.columns = append(t.columns, column{name: c.Name, attnum: c.Attnum, upOID: c.TypeOID, upMod: c.TypeMod, typ: c.Type, typeName: c.TypeName, asText: asText})
 		t.Columns = append(t.Columns, types.Column{Name: c.Name, Type: c.Type})
 	}
 }
 
 // adoptVersions gives the found tables the definitions that the sink knows of
-// them, or makes theirs the first.
-func (r *run) adoptVersions(found *Discovered) {
+// them, or makes theirs the first. Within an unfinished snapshot a table whose definition
+// is another begins anew by the one that was found.
+func (r *run) adoptVersions(found *Discovered, unfinished bool) {
 	if r.versions != nil {
 		for _, t := range found.tables {
-			t.adopt(r.versions[t.ID])
+			d, is, old := t.definition(), t.fingerprint(), r.versions[t.ID]
+			if t.adopt(old); unfinished && t.failed == nil && t.fingerprint() != is {
+				d.Version = old.Version + 1
+				t.adopt(d)
+				r.versions, r.told = slices.Clone(r.versions), false
+				r.versions[t.ID] = d
+			}
 		}
 		return
 	}

@@ -2,6 +2,7 @@ package cdc
 
 import (
 	"context"
+	"encoding/json"
 	"time"
 
 	"github.com/helios-sql/helios-sql/connectors"
@@ -21,6 +22,7 @@ type item struct {
 	err      error // of table
 	table    int
 	received time.Time
+	progress *SnapshotProgress // behind a chunk
 }
 
 type itemKind uint8
@@ -29,7 +31,11 @@ const (
 	itemTxn itemKind = iota + 1
 	itemTables
 	itemSnapshotBegin
+	itemSnapshotResume
 	itemChunk
+	itemForget
+	itemVoid
+	itemRecord
 	itemSnapshotEnd
 	itemProgress
 	itemTableError
@@ -51,12 +57,16 @@ type handover struct {
 	every   time.Duration
 
 	snapshotAt connectors.LSN
-	held       item // the chunk that may be the last one
+	record     []byte // the last one
+	held       item   // the chunk that may be the last one
 	heldAny    bool
 	lastBeat   time.Time
 }
 
-var _ orderedSink = (*handover)(nil)
+var (
+	_ orderedSink               = (*handover)(nil)
+	_ connectors.SnapshotKeeper = (*handover)(nil)
+)
 
 // The bounds of a batch.
 const (
@@ -107,7 +117,46 @@ func (h *handover) origin(ctx context.Context, systemID string, timeline uint32)
 	return h.put(ctx, item{kind: itemOrigin, systemID: systemID, timeline: timeline})
 }
 
+// SnapshotRecorded gives the last record: what was queued is not lost.
+func (h *handover) SnapshotRecorded(context.Context) ([]byte, error) { return h.record, nil }
+
+func (h *handover) SnapshotRecord(ctx context.Context, r connectors.SnapshotRecord) (err error) {
+	if h.record, err = r.Bytes(); err != nil {
+		return err
+	}
+	p := new(SnapshotProgress)
+	if err := json.Unmarshal(h.record, p); err != nil {
+		return err
+	}
+	if h.heldAny {
+		h.held.progress = p
+		return nil
+	}
+	return h.put(ctx, item{kind: itemRecord, progress: p})
+}
+
+func (h *handover) SnapshotResume(ctx context.Context, at connectors.LSN) error {
+	if err := h.passHeld(ctx, false); err != nil {
+		return err
+	}
+	return h.put(ctx, item{kind: itemSnapshotResume, at: connectors.Position{LSN: at}})
+}
+
+func (h *handover) SnapshotVoid(ctx context.Context, table int) error {
+	return h.put(ctx, item{kind: itemVoid, table: table, received: time.Now()})
+}
+
+func (h *handover) SnapshotForget(ctx context.Context, keys connectors.SnapshotChunk) error {
+	select {
+	case h.chunks <- struct{}{}:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	return h.put(ctx, item{kind: itemForget, chunk: keys, received: time.Now()})
+}
+
 func (h *handover) SnapshotBegin(ctx context.Context) error {
+	h.record = nil
 	if h.heldAny {
 		h.heldAny = false
 		<-h.chunks

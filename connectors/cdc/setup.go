@@ -3,7 +3,6 @@ package cdc
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
 	"slices"
 	"strconv"
 	"strings"
@@ -249,7 +248,7 @@ func (r *run) first(ctx context.Context, conn *pgconn.PgConn, found *Discovered)
 	temporary, name := r.cfg.TemporarySlot, r.cfg.SlotName
 	if r.cfg.SnapshotMode == SnapshotInitialOnly {
 		// A slot of its own, for as long as the snapshot is read; nothing is streamed.
-		temporary, name = true, fmt.Sprintf("%.40s_%016x", name, rand.Uint64())
+		temporary, name = true, r.passingSlot()
 	}
 	var have *connectors.LSN
 	err := watched(ctx, &r.cfg, conn.PID(), nil, func(ctx context.Context) (err error) {
@@ -262,33 +261,26 @@ func (r *run) first(ctx context.Context, conn *pgconn.PgConn, found *Discovered)
 	if have != nil {
 		return r.emptySnapshot(ctx, *have)
 	}
-	repl, err := connect(ctx, &r.cfg, true)
-	if err != nil {
-		return at, err
+	var plan *snapshotPlan
+	if r.cfg.SnapshotMode != SnapshotNever {
+		if plan, err = r.planSnapshot(ctx, conn); err != nil {
+			return at, err
+		}
 	}
-	defer func() {
-		if repl != r.held {
-			repl.Close(context.WithoutCancel(ctx))
-		}
-	}()
-	var lsn connectors.LSN
-	var exported string
-	err = watched(ctx, &r.cfg, repl.PID(), nil, func(ctx context.Context) (err error) {
-		if err = r.identify(ctx, repl, nil); err == nil {
-			lsn, exported, err = createSlot(ctx, repl, slotCommand(name, temporary, r.cfg.SnapshotMode != SnapshotNever, r.cfg.Failover && !temporary))
-		}
-		return err
-	})
+	made, repl, err := r.makeSlot(ctx, slotCommand(name, temporary, plan != nil, r.cfg.Failover && !temporary), nil)
 	if err != nil {
 		return at, err
 	}
 	if r.cfg.TemporarySlot {
 		r.held = repl
+	} else {
+		defer repl.Close(context.WithoutCancel(ctx))
 	}
-	if r.cfg.SnapshotMode == SnapshotNever {
-		return r.emptySnapshot(ctx, lsn)
+	if plan == nil {
+		return r.emptySnapshot(ctx, made.lsn)
 	}
-	return r.snapshot(ctx, exported, lsn)
+	at.LSN = made.lsn
+	return at, r.firstSnapshot(ctx, conn, made, plan)
 }
 
 // makeReady makes the publication and sees to it that there is no slot of the

@@ -3,103 +3,340 @@ package cdc
 import (
 	"context"
 	"encoding/binary"
+	"encoding/json"
+	"errors"
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 
 	"github.com/helios-sql/helios-sql/connectors"
 	"github.com/helios-sql/helios-sql/sql/pgerr"
-	"github.com/helios-sql/helios-sql/sql/types"
 	"github.com/helios-sql/helios-sql/sql/zset"
+	"github.com/jackc/pgx/v5/pgconn"
 	"golang.org/x/sync/errgroup"
 )
 
-const (
-	snapshotWorkers = 2
-	chunkBytes      = 256 << 10
-)
+const pageBytes = 8192 // PostgreSQL's own, unless it was built otherwise; a chunk's size is not exact
 
-// snapshot copies the tables as of an exported snapshot and gives the
-// position that they are the state of.
-func (r *run) snapshot(ctx context.Context, name string, lsn connectors.LSN) (connectors.Position, error) {
-	at := connectors.Position{LSN: lsn}
-	r.sink.Status("snapshot", nil)
-	if h, ok := r.sink.(*handover); ok {
-		h.snapshotAt = lsn
-	}
-	if err := r.sink.SnapshotBegin(ctx); err != nil {
-		return at, &sinkError{err}
-	}
-	queue := make(chan *tableState, len(r.tables))
-	for _, t := range r.tables {
-		queue <- t
-	}
-	close(queue)
-	var deliver sync.Mutex // the sink is told one thing at a time
-	g, gctx := errgroup.WithContext(ctx)
-	for range min(snapshotWorkers, len(r.tables)) {
-		g.Go(func() error { return r.snapshotWorker(gctx, name, queue, &deliver) })
-	}
-	if err := g.Wait(); err != nil {
-		return at, err
-	}
-	if err := r.sink.SnapshotEnd(ctx, at); err != nil {
-		return at, &sinkError{err}
-	}
-	return at, nil
+// A heap is what a snapshot reads by ranges of pages: a table, or a partition
+// of one.
+type heap struct {
+	table    *tableState
+	oid      uint32
+	filenode uint32
+	from     string // what it is selected from
+	// ranged: pages can be told apart, and rows that are new. Else the heap is
+	// one chunk: a partitioned table with foreign partitions, or partitions that
+	// the role may not read by themselves.
+	ranged bool
+	pages  uint32 // of a chunk
+	done   []bool // by chunk; the last one has no end
 }
 
-func (r *run) snapshotWorker(ctx context.Context, name string, queue <-chan *tableState, deliver *sync.Mutex) error {
-	conn, err := connect(ctx, &r.cfg, false)
-	if err != nil {
-		return err
+// A snapshotPlan is what a snapshot reads and how far it has come.
+type snapshotPlan struct {
+	heaps []*heap
+	lsn   connectors.LSN // of the first of the snapshots that it was read at
+	xmin  uint64         // the oldest transaction that that one may not see
+	defs  []string       // by table: its definition
+
+	rows   []uint64 // by table, copied
+	chunks int      // done of all
+	all    int
+}
+
+// A piece is read by one COPY: chunks of a heap, whole or what is new in them.
+type piece struct {
+	heap       *heap
+	first, end int
+	changed    bool // only rows that the first snapshot may not have seen
+}
+
+// planSnapshot looks up what there is to read. It is called before the
+// snapshot is taken: a heap that has another file when it is read was truncated
+// or rewritten meanwhile, which a snapshot does not see.
+func (r *run) planSnapshot(ctx context.Context, conn *pgconn.PgConn) (*snapshotPlan, error) {
+	p := &snapshotPlan{rows: make([]uint64, len(r.tables))}
+	byOID := map[string]*tableState{}
+	oids := []string{"0"}
+	for _, t := range r.tables {
+		oid := strconv.FormatUint(uint64(t.OID), 10)
+		p.defs = append(p.defs, t.fingerprint())
+		if t.failed == nil {
+			byOID[oid] = t
+			oids = append(oids, oid)
+		}
 	}
-	err = watched(ctx, &r.cfg, conn.PID(), nil, func(ctx context.Context) error {
-		_, err := query(ctx, conn, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT "+quoteLiteral(name)+
-			"; SET LOCAL row_security = off")
+	rows, err := query(ctx, conn, `SELECT l.root, c.oid, n.nspname, c.relname, pg_relation_filenode(c.oid), pg_relation_size(c.oid),
+		(c.relkind = 'r' AND am.amname = 'heap' AND has_table_privilege(c.oid, 'SELECT') AND has_schema_privilege(n.oid, 'USAGE') AND NOT row_security_active(c.oid)) IS TRUE
+		FROM (SELECT oid AS root, oid FROM pg_class WHERE relkind <> 'p' UNION ALL
+			SELECT p.oid, t.relid FROM pg_class p, pg_partition_tree(p.oid) t WHERE p.relkind = 'p' AND t.isleaf) l
+		JOIN pg_class c ON c.oid = l.oid JOIN pg_namespace n ON n.oid = c.relnamespace LEFT JOIN pg_am am ON am.oid = c.relam
+		WHERE l.root IN (`+strings.Join(oids, ", ")+`) ORDER BY 1, 2`)
+	if err != nil {
+		return nil, asPgerr(err, "looking up the sizes of the source's tables")
+	}
+	pages := uint32(max(1, r.cfg.SnapshotChunkBytes/pageBytes))
+	byTable := make([][]*heap, len(r.tables))
+	for _, row := range rows {
+		t := byOID[row[0]]
+		h := &heap{table: t, from: t.from(), ranged: row[6] == "t", pages: pages}
+		oid, _ := strconv.ParseUint(row[1], 10, 32)
+		filenode, _ := strconv.ParseUint(row[4], 10, 32)
+		size, _ := strconv.ParseUint(row[5], 10, 64)
+		h.oid, h.filenode = uint32(oid), uint32(filenode)
+		if t.kind != 'p' || h.oid != t.OID {
+			h.from = "ONLY " + quoteIdent(row[2]) + "." + quoteIdent(row[3])
+		}
+		bytes := uint64(pages) * pageBytes
+		h.done = make([]bool, max(1, (size+bytes-1)/bytes))
+		byTable[t.ID] = append(byTable[t.ID], h)
+	}
+	// Tables without a key come last: they begin anew when the snapshot is interrupted.
+	for _, keyed := range []bool{true, false} {
+		for i, t := range r.tables {
+			if t.failed != nil || keyed != (len(t.Key) > 0) {
+				continue
+			}
+			heaps := byTable[i]
+			if len(heaps) == 0 || slices.ContainsFunc(heaps, func(h *heap) bool { return !h.ranged }) {
+				heaps = []*heap{{table: t, oid: t.OID, from: t.from(), done: make([]bool, 1)}}
+				if len(byTable[i]) == 1 && byTable[i][0].oid == t.OID {
+					heaps[0].filenode = byTable[i][0].filenode
+				}
+			}
+			p.heaps = append(p.heaps, heaps...)
+		}
+	}
+	for _, h := range p.heaps {
+		p.all += len(h.done)
+	}
+	return p, nil
+}
+
+// pieces are what is left to read. Of chunks that were read at an earlier
+// snapshot, that is what may have changed since.
+func (p *snapshotPlan) pieces() (list []piece) {
+	const most = 16 // chunks that are looked through at once
+	for _, h := range p.heaps {
+		for i := 0; i < len(h.done); {
+			end := i + 1
+			for h.done[i] && end < len(h.done) && h.done[end] && end < i+most {
+				end++
+			}
+			list = append(list, piece{h, i, end, h.done[i]})
+			i = end
+		}
+	}
+	return list
+}
+
+// firstSnapshot reads all of the planned tables as of a new slot.
+func (r *run) firstSnapshot(ctx context.Context, conn *pgconn.PgConn, made madeSlot, plan *snapshotPlan) error {
+	r.sink.Status("snapshot", nil)
+	err := watched(ctx, &r.cfg, conn.PID(), nil, func(ctx context.Context) error {
+		rows, err := query(ctx, conn, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT "+quoteLiteral(made.snapshot)+
+			"; SELECT pg_snapshot_xmin(pg_current_snapshot())")
+		if err == nil {
+			plan.xmin, err = strconv.ParseUint(rows[0][0], 10, 64)
+		}
+		if err == nil {
+			_, err = query(ctx, conn, "COMMIT; SELECT 1")
+		}
 		return err
 	})
 	if err != nil {
-		conn.Close(context.WithoutCancel(ctx))
 		return asPgerr(err, "taking the snapshot")
 	}
-	f, err := takeOver(conn)
+	plan.lsn = made.lsn
+	if h, ok := r.sink.(*handover); ok {
+		h.snapshotAt = made.lsn
+	}
+	if err := r.sink.SnapshotBegin(ctx); err != nil {
+		return &sinkError{err}
+	}
+	return r.takeSnapshot(ctx, made.snapshot, connectors.Position{LSN: made.lsn}, plan)
+}
+
+// takeSnapshot reads the planned tables as of an exported snapshot into the
+// sink and publishes them at its position. What the plan has as done is brought up to
+// that position by what changed of it, see resume.go.
+func (r *run) takeSnapshot(ctx context.Context, name string, at connectors.Position, plan *snapshotPlan) error {
+	r.m.snapshotChunks.Store(uint64(plan.all))
+	r.m.snapshotChunksDone.Store(uint64(plan.chunks))
+	keeper, _ := r.sink.(connectors.SnapshotKeeper)
+	err := r.copyPieces(ctx, name, plan, func(t *tableState, b *zset.Batch) error {
+		r.m.snapshotRecords.Add(uint64(b.Len()))
+		if err := r.sink.SnapshotChunk(ctx, connectors.SnapshotChunk{Table: t.ID, Rows: b}); err != nil {
+			return &sinkError{err}
+		}
+		return nil
+	}, func(p piece) error {
+		if p.changed {
+			return nil
+		}
+		r.m.snapshotChunksDone.Add(1)
+		if plan.tableDone(p.heap.table) {
+			r.m.snapshotTables.Add(1)
+		}
+		if keeper == nil {
+			return nil
+		}
+		rec := connectors.SnapshotRecord{Chunks: plan.chunks, Of: plan.all, Bytes: func() ([]byte, error) { return json.Marshal(plan.progress(r.tables)) }}
+		if err := keeper.SnapshotRecord(ctx, rec); err != nil {
+			return &sinkError{err}
+		}
+		return nil
+	})
 	if err != nil {
 		return err
 	}
-	defer f.close()
-	return watched(ctx, &r.cfg, conn.PID(), f.waiting, func(ctx context.Context) error {
-		defer f.interruptible(ctx)()
-		return r.copyTables(ctx, f, queue, deliver)
-	})
-}
-
-// copyTables copies tables off the queue.
-func (r *run) copyTables(ctx context.Context, f *frames, queue <-chan *tableState, deliver *sync.Mutex) error {
-	for t := range queue {
-		c := copier{t: t, emit: func(b *zset.Batch) error {
-			deliver.Lock()
-			defer deliver.Unlock()
-			r.m.snapshotRecords.Add(uint64(b.Len()))
-			if err := r.sink.SnapshotChunk(ctx, connectors.SnapshotChunk{Table: t.ID, Rows: b}); err != nil {
-				return &sinkError{err}
-			}
-			return nil
-		}}
-		if err := c.copy(f); err != nil {
-			if ctx.Err() != nil {
-				return ctx.Err()
-			}
-			return asPgerr(err, "reading the snapshot of table "+t.spec.String())
-		}
-		r.m.snapshotTables.Add(1)
+	if err := r.sink.SnapshotEnd(ctx, at); err != nil {
+		return &sinkError{err}
 	}
 	return nil
 }
 
+// copyPieces reads what is left of a plan as of an exported snapshot, by
+// several workers. emit gets the rows and done each piece when it is whole; they are not
+// called at the same time. A table that is gone stops by itself.
+func (r *run) copyPieces(ctx context.Context, name string, plan *snapshotPlan, emit func(*tableState, *zset.Batch) error, done func(piece) error) error {
+	pieces := plan.pieces()
+	queue := make(chan piece, len(pieces))
+	for _, p := range pieces {
+		queue <- p
+	}
+	close(queue)
+	var deliver sync.Mutex
+	g, gctx := errgroup.WithContext(ctx)
+	for range min(r.cfg.SnapshotWorkers, len(pieces)) {
+		g.Go(func() error {
+			conn, err := connect(gctx, &r.cfg, false)
+			if err != nil {
+				return err
+			}
+			f, err := takeOver(conn)
+			if err != nil {
+				return err
+			}
+			defer f.close()
+			return watched(gctx, &r.cfg, conn.PID(), f.waiting, func(ctx context.Context) error {
+				defer f.interruptible(ctx)()
+				for p := range queue {
+					err := r.copyOne(f, name, plan, p, &deliver, emit, done)
+					if err != nil && ctx.Err() != nil {
+						return ctx.Err()
+					}
+					if err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+		})
+	}
+	return g.Wait()
+}
+
+// copyOne reads one piece and notes that it is done.
+func (r *run) copyOne(f *frames, name string, plan *snapshotPlan, p piece, deliver *sync.Mutex, emit func(*tableState, *zset.Batch) error, done func(piece) error) error {
+	t := p.heap.table
+	deliver.Lock()
+	failed := t.failed != nil
+	deliver.Unlock()
+	if failed {
+		return nil
+	}
+	err := r.copyPiece(f, name, plan, p, func(b *zset.Batch) error {
+		deliver.Lock()
+		defer deliver.Unlock()
+		if t.failed != nil {
+			return nil
+		}
+		plan.rows[t.ID] += uint64(b.Len())
+		return emit(t, b)
+	})
+	deliver.Lock()
+	defer deliver.Unlock()
+	var gone *goneError
+	switch {
+	case t.failed != nil:
+		return nil
+	case err == nil:
+		if !p.changed {
+			p.heap.done[p.first] = true
+			plan.chunks++
+		}
+		return done(p)
+	case errors.As(err, &gone):
+		t.failed = gone.err
+		r.m.tableErrors.Add(1)
+		r.sink.TableError(t.ID, gone.err)
+		return nil
+	}
+	return err
+}
+
+// A goneError says that a table was dropped.
+type goneError struct{ err error }
+
+func (e *goneError) Error() string { return e.err.Error() }
+
+// copyPiece reads one piece in a transaction of its own: the lock on its table,
+// the weakest there is, is given back behind each.
+func (r *run) copyPiece(f *frames, name string, plan *snapshotPlan, p piece, emit func(*zset.Batch) error) error {
+	t, h := p.heap.table, p.heap
+	_, err := f.exec("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT " + quoteLiteral(name) + "; SET LOCAL row_security = off")
+	if err != nil {
+		if err = asPgerr(err, "taking the snapshot"); pgerr.CodeOf(err) == pgerr.InvalidParameterValue || pgerr.CodeOf(err) == pgerr.UndefinedObject {
+			return pgerr.Newf(pgerr.ConnectionFailure, "the connection that holds the snapshot is gone: %s", err)
+		}
+		return err
+	}
+	// From the lock on, the heap keeps its file.
+	filenode, err := f.exec(fmt.Sprintf("SELECT FROM %s LIMIT 0; SELECT COALESCE(pg_relation_filenode(%d), 0)", h.from, h.oid))
+	if err == nil && filenode != strconv.FormatUint(uint64(h.filenode), 10) {
+		return changedMeanwhile(t, errors.New("it was truncated or rewritten"))
+	}
+	if err == nil {
+		c := copier{t: t, emit: emit}
+		err = c.copy(f, t.copySQL(p, plan.xmin))
+	}
+	if err == nil {
+		_, err = f.exec("COMMIT")
+	}
+	var pg *pgconn.PgError
+	if !errors.As(err, &pg) {
+		return err
+	}
+	err = asPgerr(err, "reading the snapshot of table "+t.spec.String())
+	switch {
+	case pg.Code == string(pgerr.UndefinedTable):
+		left, e := f.exec(fmt.Sprintf("ROLLBACK; SELECT count(*) FROM pg_class WHERE oid = %d", t.OID))
+		if e == nil && left == "0" {
+			return &goneError{err}
+		}
+		return changedMeanwhile(t, err) // renamed, or a partition is gone
+	case pg.Code == string(pgerr.UndefinedColumn):
+		return changedMeanwhile(t, err)
+	}
+	return err
+}
+
+// changedMeanwhile is the error of a table that the next attempt sees as it is
+// then; a part of it that was read is void.
+func changedMeanwhile(t *tableState, cause error) error {
+	return pgerr.Newf(pgerr.SerializationFailure, "table %s was changed while its snapshot was read: %s", t.spec, cause)
+}
+
 // copySQL selects the captured columns in binary; those that are carried as
 // text by their output function.
-func (t *tableState) copySQL() string {
+//
+// Rows that are new since a snapshot are told by age, which holds 2³¹
+// transactions long; it counts older rows as new rather than the other way.
+func (t *tableState) copySQL(p piece, xmin uint64) string {
 	cols := literals(t.columns, func(c column) string {
 		q := quoteIdent(c.name)
 		if c.asText {
@@ -107,137 +344,51 @@ func (t *tableState) copySQL() string {
 		}
 		return q
 	})
-	var where strings.Builder
+	var where []string
+	h := p.heap
+	if p.first > 0 {
+		where = append(where, fmt.Sprintf("ctid >= '(%d,0)'", uint64(p.first)*uint64(h.pages)))
+	}
+	if p.end < len(h.done) {
+		where = append(where, fmt.Sprintf("ctid < '(%d,0)'", uint64(p.end)*uint64(h.pages)))
+	}
+	if p.changed {
+		where = append(where, fmt.Sprintf("pg_catalog.age(xmin) <= pg_catalog.age('%d'::pg_catalog.xid)", uint32(xmin)))
+	}
 	if t.filter != "" {
-		fmt.Fprintf(&where, " WHERE %s", t.filter)
+		where = append(where, "("+t.filter+")")
 	}
-	return "COPY (SELECT " + cols + " FROM " + t.from() + where.String() + ") TO STDOUT (FORMAT binary)"
+	sql := "COPY (SELECT " + cols + " FROM " + h.from
+	if len(where) > 0 {
+		sql += " WHERE " + strings.Join(where, " AND ")
+	}
+	return sql + ") TO STDOUT (FORMAT binary)"
 }
 
-// A copier turns one table's binary COPY into packed rows.
-type copier struct {
-	t    *tableState
-	emit func(*zset.Batch) error
-
-	batch *zset.Batch
-	arena []byte
-	ended bool
+func (p *snapshotPlan) tableDone(t *tableState) bool {
+	return !slices.ContainsFunc(p.heaps, func(h *heap) bool { return h.table == t && slices.Contains(h.done, false) })
 }
 
-var copySignature = []byte("PGCOPY\n\xff\r\n\x00")
-
-func (c *copier) copy(f *frames) error {
-	if err := f.startCopy(c.t.copySQL(), 'H'); err != nil {
-		return err
+// exec runs a simple query and gives the first value of its last row.
+func (f *frames) exec(sql string) (value string, err error) {
+	if err := f.query(sql); err != nil {
+		return "", &lostError{err}
 	}
-	var failed error
-	for header := true; ; {
-		typ, body, err := f.next()
-		if err != nil {
-			return &lostError{err}
+	for {
+		typ, body, e := f.next()
+		if e != nil {
+			return "", &lostError{e}
 		}
 		switch typ {
-		case 'd':
-			if header {
-				if body, err = copyHeader(body); err != nil {
-					return err
-				}
-				header = false
+		case 'D':
+			if len(body) < 6 || int(int32(binary.BigEndian.Uint32(body[2:]))) > len(body)-6 {
+				return "", pgerr.Newf(pgerr.ProtocolViolation, "malformed DataRow")
 			}
-			for len(body) > 0 {
-				if body, err = c.tuple(body); err != nil {
-					return err
-				}
-			}
-		case 'c', 'C', 'N', 'S':
+			value = string(body[6:][:max(0, int(int32(binary.BigEndian.Uint32(body[2:]))))])
 		case 'E':
-			failed = serverError(body)
+			err = serverError(body)
 		case 'Z':
-			if failed == nil && !c.ended {
-				failed = pgerr.Newf(pgerr.BadCopyFileFormat, "the copy ended without a trailer")
-			}
-			if failed != nil {
-				return failed
-			}
-			return c.flush()
-		default:
-			return pgerr.Newf(pgerr.ProtocolViolation, "unexpected message of type %q", typ)
+			return value, err
 		}
 	}
-}
-
-func copyHeader(body []byte) ([]byte, error) {
-	n := len(copySignature)
-	if len(body) < n+8 || string(body[:n]) != string(copySignature) {
-		return nil, pgerr.Newf(pgerr.BadCopyFileFormat, "COPY file signature not recognized")
-	}
-	if ext := int(binary.BigEndian.Uint32(body[n+4:])); ext <= len(body)-n-8 {
-		return body[n+8+ext:], nil
-	}
-	return nil, pgerr.Newf(pgerr.BadCopyFileFormat, "invalid COPY file header (missing extension area)")
-}
-
-// tuple appends one row to the batch and gives what follows it. A CopyData
-// message from the server holds whole rows.
-func (c *copier) tuple(body []byte) ([]byte, error) {
-	cut := func() ([]byte, error) { return nil, pgerr.Newf(pgerr.BadCopyFileFormat, "row cut short") }
-	if len(body) < 2 {
-		return cut()
-	}
-	n := int16(binary.BigEndian.Uint16(body))
-	body = body[2:]
-	if n == -1 {
-		c.ended = true
-		return body, nil
-	}
-	if int(n) != len(c.t.columns) || c.ended {
-		return nil, pgerr.Newf(pgerr.BadCopyFileFormat, "row field count is %d, expected %d", n, len(c.t.columns))
-	}
-	if c.batch == nil {
-		c.batch = new(zset.Batch)
-		c.arena = make([]byte, 0, chunkBytes+chunkBytes/8)
-	}
-	arena := c.arena
-	for i := range c.t.columns {
-		if len(body) < 4 {
-			return cut()
-		}
-		size := int(int32(binary.BigEndian.Uint32(body)))
-		body = body[4:]
-		if size < 0 {
-			arena = types.AppendNull(arena)
-			continue
-		}
-		if size > len(body) {
-			return cut()
-		}
-		col, value := &c.t.columns[i], body[:size]
-		body = body[size:]
-		var err error
-		switch {
-		case col.typ.OID == types.Text:
-			arena = types.AppendValue(arena, value)
-		case col.asText:
-			arena, err = types.AppendFromText(arena, col.typ, value)
-		default:
-			arena, err = types.AppendFromBinary(arena, col.typ, value)
-		}
-		if err != nil {
-			return nil, pgerr.Newf(pgerr.CodeOf(err), "column %q of table %s: a value of type %s cannot be read: %w", col.name, c.t.spec, col.typ, err)
-		}
-	}
-	c.batch.End(arena, 1)
-	if c.arena = arena; len(arena) >= chunkBytes {
-		return body, c.flush()
-	}
-	return body, nil
-}
-
-func (c *copier) flush() error {
-	if c.batch == nil {
-		return nil
-	}
-	b := c.batch
-	c.batch, c.arena = nil, nil
-	return c.emit(b)
 }

@@ -2,6 +2,7 @@ package cdc
 
 import (
 	"context"
+	"encoding/json"
 	"io"
 	"sync"
 	"sync/atomic"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/helios-sql/helios-sql/connectors"
 	"github.com/helios-sql/helios-sql/sql/pgerr"
+	"github.com/helios-sql/helios-sql/sql/zset"
 )
 
 // A Source captures tables of a PostgreSQL database for a program: it hands
@@ -28,8 +30,9 @@ type Source struct {
 	systemID     string
 	timeline     uint32
 	snapshotLSN  connectors.LSN
-	snapshotSeq  uint64   // rows of the snapshot handed out
-	snapshotRows []uint64 // by table
+	snapshotSeq  uint64            // events of the snapshot handed out
+	snapshotRows []uint64          // by table
+	progress     *SnapshotProgress // of the snapshot, without rows
 
 	// The receiving goroutine's own.
 	receiving atomic.Bool
@@ -37,6 +40,7 @@ type Source struct {
 	batchAt   int
 	cur       walk
 	arena     rowArena
+	fresh     bool           // the next row is its snapshot's first
 	resumed   connectors.LSN // the transaction that the source was restored within
 	pushed    *Event         // taken, and to be given again
 
@@ -103,7 +107,13 @@ func (s *Source) Start(ctx context.Context) error {
 func (s *Source) start(ctx context.Context) error {
 	cfg := s.feed.cfg
 	var from *connectors.Position
-	if s.restored != nil {
+	var record []byte
+	if s.restored != nil && s.restored.Snapshot != nil {
+		var err error
+		if record, err = json.Marshal(s.restored.Snapshot); err != nil {
+			return err
+		}
+	} else if s.restored != nil {
 		p := s.restored.Position()
 		from, s.resumed = &p, p.StepLSN
 		if cfg.SnapshotMode == SnapshotInitialOnly {
@@ -121,6 +131,7 @@ func (s *Source) start(ctx context.Context) error {
 		every = defaultHeartbeatEvents
 	}
 	h := newHandover(every)
+	h.record = record
 	var runErr error
 	go func() {
 		defer close(ended)
@@ -233,7 +244,7 @@ func (s *Source) pull(ctx context.Context) (*Event, error) {
 			return nil, err
 		}
 		switch it.kind {
-		case itemTxn, itemChunk:
+		case itemTxn, itemChunk, itemForget:
 			s.cur = walk{item: it, active: true}
 		case itemTableError:
 			t := s.tables[it.table]
@@ -241,6 +252,10 @@ func (s *Source) pull(ctx context.Context) (*Event, error) {
 		case itemProgress:
 			e := s.arena.event()
 			*e = Event{Type: Heartbeat, LSN: it.at.LSN, CommitLSN: it.at.LSN, CommitTime: it.received, mark: mark{at: it.at}}
+			return e, nil
+		case itemVoid:
+			e := s.snapshotEvent(Truncate, it.table, it.received)
+			e.mark.progress = s.progress.without(e.Table.OID)
 			return e, nil
 		default:
 			s.control(it)
@@ -258,8 +273,12 @@ func (s *Source) control(it *item) {
 	case itemOrigin:
 		s.systemID, s.timeline = it.systemID, it.timeline
 	case itemSnapshotBegin:
-		s.snapshotSeq, s.snapshotRows = 0, make([]uint64, len(s.tables))
-		s.pos, s.snapshotLSN = mark{snapshot: true}, it.at.LSN
+		s.snapshotSeq, s.snapshotRows, s.progress = 0, make([]uint64, len(s.tables)), nil
+		s.pos, s.snapshotLSN, s.fresh = mark{snapshot: true}, it.at.LSN, true
+	case itemSnapshotResume:
+		s.snapshotSeq, s.snapshotLSN = 0, it.at.LSN
+	case itemRecord:
+		s.progress = it.progress
 	case itemSnapshotEnd:
 		s.pos = mark{at: it.at}
 		s.m.at.Store(uint64(it.at.LSN))
@@ -269,7 +288,7 @@ func (s *Source) control(it *item) {
 // advance gives the next event of the current item, nil at its end.
 func (s *Source) advance() *Event {
 	c := &s.cur
-	if c.kind == itemChunk {
+	if c.kind != itemTxn {
 		return s.row()
 	}
 	b := c.txn
@@ -334,7 +353,15 @@ func (s *Source) entry(b *txnBuf, n *entry) *Event {
 	return e
 }
 
-// row makes an event of a row of the snapshot.
+// snapshotEvent makes an event that belongs to a snapshot.
+func (s *Source) snapshotEvent(typ EventType, table int, received time.Time) *Event {
+	e := s.arena.event()
+	*e = Event{Type: typ, Snapshot: SnapshotRow, Table: s.tables[table], CommitTime: received,
+		LSN: s.snapshotLSN, CommitLSN: s.snapshotLSN, Seq: s.snapshotSeq + 1, tableID: table, mark: mark{snapshot: true}}
+	return e
+}
+
+// row makes an event of a row of the snapshot, or of a key to be forgotten.
 func (s *Source) row() *Event {
 	c := &s.cur
 	rows := c.chunk.Rows
@@ -343,14 +370,24 @@ func (s *Source) row() *Event {
 		<-s.hand.chunks
 		return nil
 	}
-	e := s.arena.event()
-	*e = Event{Type: Read, Snapshot: SnapshotRow, Table: s.tables[c.chunk.Table], CommitTime: c.received,
-		LSN: s.snapshotLSN, CommitLSN: s.snapshotLSN, Seq: s.snapshotSeq + 1, after: s.arena.copy(rows.Row(c.next)), tableID: c.chunk.Table, mark: mark{snapshot: true}}
+	row := s.arena.copy(rows.Row(c.next))
 	c.next++
-	if e.Seq == 1 {
-		e.Snapshot |= SnapshotFirst
+	last := c.next == rows.Len()
+	if c.kind == itemForget {
+		e := s.snapshotEvent(Delete, c.chunk.Table, c.received)
+		e.before, e.old = row, zset.OldKey
+		return e
 	}
-	if c.last && c.next == rows.Len() {
+	e := s.snapshotEvent(Read, c.chunk.Table, c.received)
+	e.after = row
+	if s.fresh {
+		e.Snapshot |= SnapshotFirst
+		s.fresh = false
+	}
+	if last {
+		e.mark.progress = c.progress
+	}
+	if c.last && last {
 		e.Snapshot |= SnapshotLast
 		e.mark = mark{at: connectors.Position{LSN: s.snapshotLSN}}
 	}
@@ -361,12 +398,19 @@ func (s *Source) row() *Event {
 func (s *Source) accept(e *Event) {
 	s.mu.Lock()
 	s.pos = e.mark
-	switch e.Type {
-	case SchemaChange:
-		s.tables[e.tableID] = e.Table
-	case Read:
+	if e.mark.progress != nil {
+		s.progress = e.mark.progress
+	}
+	if e.Snapshot != 0 {
 		s.snapshotSeq++
+	}
+	switch {
+	case e.Type == SchemaChange:
+		s.tables[e.tableID] = e.Table
+	case e.Type == Read:
 		s.snapshotRows[e.tableID]++
+	case e.Type == Truncate && e.Snapshot != 0:
+		s.snapshotRows[e.tableID] = 0
 	}
 	s.mu.Unlock()
 	switch e.Type {

@@ -1,0 +1,421 @@
+package cdc
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"math/rand/v2"
+	"slices"
+
+	"github.com/helios-sql/helios-sql/connectors"
+	"github.com/helios-sql/helios-sql/sql/types"
+	"github.com/helios-sql/helios-sql/sql/zset"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// How a snapshot goes on after an interruption
+//
+// Let L1 be the position of the first snapshot, which is also the slot's, and
+// let the sink hold F: rows of the done chunks, and perhaps of others, each as of a
+// snapshot between L1 and now. A new snapshot is taken at L2, through a temporary
+// slot. Let T be the keys that transactions between L1 and L2 touch, old keys and new
+// ones: the persistent slot gives them. Let R be what is read at L2: all rows of
+// the chunks that are not done, and of the others the rows whose version was written by a
+// transaction that the snapshot at L1 may not have seen (their xmin tells). Then
+//
+//	(F without the rows of T) with R on top
+//
+// is the table at L2. Take a row of the table at L2. If a transaction between L1 and L2
+// has touched its key, its version is of such a transaction, so it is in R,
+// wherever it lies now. If none has, its version is the one of L1, at the same place: in a
+// chunk that is done F has it, in another one R has it. And a row of F that is not
+// in the table at L2 was deleted, or its key was changed: its key is in T. R is
+// read and not put together from changes, so unchanged TOASTed values are no matter.
+//
+// This needs that rows stay at their place: a heap that has another file than
+// before was truncated or rewritten, and its table begins anew. So do tables without a key,
+// those whose definition is another, and those whose partitions are others.
+//
+// It always begins at L1, however often the snapshot is interrupted: what F lost to T and
+// did not get from R yet is touched again the next time, and read again.
+
+// A SnapshotProgress is how far a snapshot has come, and what is needed to go on.
+type SnapshotProgress struct {
+	Rows   uint64          // handed to the program
+	Tables []TableProgress `json:",omitempty"`
+
+	LSN  connectors.LSN `json:",omitempty"` // of the first snapshot
+	XMin uint64         `json:",omitempty"` // the oldest transaction that it may not see
+}
+
+// TableProgress is the snapshot's progress in one table.
+type TableProgress struct {
+	Schema, Table string
+	OID           uint32 `json:",omitempty"`
+	Rows          uint64 // handed to the program
+	Chunks, Done  int    // ranges of pages, and how many of them are done
+
+	Definition string         `json:",omitempty"` // a hash
+	Heaps      []HeapProgress `json:",omitempty"`
+}
+
+// HeapProgress is the snapshot's progress in a table's heap, or a partition's.
+type HeapProgress struct {
+	OID, Filenode uint32
+	Pages         uint32   // of a chunk
+	Chunks        int      // the last of which has no end
+	Done          [][2]int `json:",omitempty"` // from, to (exclusive)
+}
+
+// progress notes how far the plan has come.
+func (p *snapshotPlan) progress(tables []*tableState) *SnapshotProgress {
+	s := &SnapshotProgress{LSN: p.lsn, XMin: p.xmin}
+	for i, t := range tables {
+		tp := TableProgress{Schema: t.Schema, Table: t.Name, OID: t.OID, Rows: p.rows[i], Definition: p.defs[i]}
+		for _, h := range p.heaps {
+			if h.table != t {
+				continue
+			}
+			hp := HeapProgress{OID: h.oid, Filenode: h.filenode, Pages: h.pages, Chunks: len(h.done)}
+			for c, done := range h.done {
+				if !done {
+					continue
+				}
+				tp.Done++
+				if n := len(hp.Done); n > 0 && hp.Done[n-1][1] == c {
+					hp.Done[n-1][1]++
+				} else {
+					hp.Done = append(hp.Done, [2]int{c, c + 1})
+				}
+			}
+			tp.Chunks += len(h.done)
+			tp.Heaps = append(tp.Heaps, hp)
+		}
+		s.Rows += tp.Rows
+		s.Tables = append(s.Tables, tp)
+	}
+	return s
+}
+
+// without gives the progress with nothing of one table done.
+func (p *SnapshotProgress) without(oid uint32) *SnapshotProgress {
+	if p == nil {
+		return nil
+	}
+	q := *p
+	q.Tables = slices.Clone(p.Tables)
+	for i := range q.Tables {
+		if t := &q.Tables[i]; t.OID == oid {
+			t.Heaps, t.Done = nil, 0
+		}
+	}
+	return &q
+}
+
+// fingerprint tells definitions apart, as far as snapshots go.
+func (t *tableState) fingerprint() string {
+	h := fnv.New64a()
+	for _, c := range t.columns {
+		fmt.Fprintf(h, "%q %d %d %d;", c.name, c.attnum, c.upOID, c.upMod)
+	}
+	fmt.Fprintf(h, "%v %q", t.Key, t.filter)
+	return fmt.Sprintf("%016x", h.Sum64())
+}
+
+// adopt takes over what was done before, and gives the tables that begin anew.
+func (p *snapshotPlan) adopt(was *SnapshotProgress, tables []*tableState) (anew []bool) {
+	p.lsn, p.xmin = was.LSN, was.XMin
+	anew = make([]bool, len(tables))
+	for i, t := range tables {
+		at := slices.IndexFunc(was.Tables, func(tp TableProgress) bool { return tp.OID == t.OID })
+		var heaps []*heap
+		for _, h := range p.heaps {
+			if h.table == t {
+				heaps = append(heaps, h)
+			}
+		}
+		if anew[i] = at < 0 || len(t.Key) == 0 || was.Tables[at].Definition != p.defs[i] || !sameHeaps(heaps, was.Tables[at].Heaps); anew[i] {
+			continue
+		}
+		p.rows[i] = was.Tables[at].Rows
+		for j, hp := range was.Tables[at].Heaps {
+			h := heaps[j]
+			h.pages, h.done = hp.Pages, make([]bool, hp.Chunks)
+			for _, d := range hp.Done {
+				for c := max(0, d[0]); c < min(d[1], hp.Chunks); c++ {
+					h.done[c] = true
+				}
+			}
+		}
+	}
+	p.all, p.chunks = 0, 0
+	for _, h := range p.heaps {
+		p.all += len(h.done)
+		for _, done := range h.done {
+			if done {
+				p.chunks++
+			}
+		}
+	}
+	return anew
+}
+
+// sameHeaps reports whether the heaps are in the files that they were in.
+func sameHeaps(now []*heap, was []HeapProgress) bool {
+	return slices.EqualFunc(now, was, func(h *heap, hp HeapProgress) bool {
+		return h.ranged && h.oid == hp.OID && h.filenode == hp.Filenode && hp.Pages > 0 && hp.Chunks > 0
+	})
+}
+
+// restart forgets what was done of a table.
+func (p *snapshotPlan) restart(t *tableState) {
+	p.rows[t.ID] = 0
+	for _, h := range p.heaps {
+		if h.table != t {
+			continue
+		}
+		for i, done := range h.done {
+			if done {
+				h.done[i] = false
+				p.chunks--
+			}
+		}
+	}
+}
+
+// unfinished gives the snapshot that the sink has a part of and that can go
+// on: the slot that was made with it is still there. nil: there is none.
+func (r *run) unfinished(ctx context.Context, conn *pgconn.PgConn) (*SnapshotProgress, error) {
+	keeper, ok := r.sink.(connectors.SnapshotKeeper)
+	if !ok || r.cfg.TemporarySlot || r.cfg.SnapshotMode == SnapshotInitialOnly || r.cfg.SnapshotMode == SnapshotNever {
+		return nil, nil
+	}
+	record, err := keeper.SnapshotRecorded(ctx)
+	if err != nil {
+		return nil, &sinkError{err}
+	}
+	if record == nil {
+		return nil, nil
+	}
+	p := new(SnapshotProgress)
+	if err := json.Unmarshal(record, p); err != nil {
+		return nil, fmt.Errorf("reading the progress of a snapshot: %w", err)
+	}
+	if p.LSN == 0 {
+		return nil, nil
+	}
+	err = checkSlot(ctx, conn, &r.cfg, connectors.Position{LSN: p.LSN})
+	var lost *PositionLostError
+	if errors.As(err, &lost) {
+		r.log.Warn("an unfinished snapshot cannot go on; it begins anew", "error", err)
+		r.versions, r.told = nil, false
+		return nil, nil
+	}
+	return p, err
+}
+
+// resume goes on with an unfinished snapshot and gives the position that the
+// tables are the state of.
+func (r *run) resume(ctx context.Context, conn *pgconn.PgConn, was *SnapshotProgress) (connectors.Position, error) {
+	var at connectors.Position
+	keeper := r.sink.(connectors.SnapshotKeeper)
+	plan, err := r.planSnapshot(ctx, conn)
+	if err != nil {
+		return at, err
+	}
+	anew := plan.adopt(was, r.tables)
+	made, repl, err := r.makeSlot(ctx, slotCommand(r.passingSlot(), true, true, false), &connectors.Position{LSN: was.LSN})
+	if err != nil {
+		return at, err
+	}
+	defer repl.Close(context.WithoutCancel(ctx))
+	at.LSN = made.lsn
+	r.sink.Status("snapshot", nil)
+	r.log.Info("the snapshot goes on", "chunks_done", plan.chunks, "chunks", plan.all, "first_lsn", plan.lsn, "lsn", at.LSN)
+	if err := keeper.SnapshotResume(ctx, at.LSN); err != nil {
+		return at, &sinkError{err}
+	}
+	for i := range anew {
+		if anew[i] {
+			if err := keeper.SnapshotVoid(ctx, i); err != nil {
+				return at, &sinkError{err}
+			}
+		}
+	}
+	if plan.chunks > 0 || slices.ContainsFunc(was.Tables, func(t TableProgress) bool { return t.Rows > 0 }) {
+		if err := r.forgetTouched(ctx, plan, at.LSN, anew); err != nil {
+			return at, err
+		}
+	}
+	return at, r.takeSnapshot(ctx, made.snapshot, at, plan)
+}
+
+// passingSlot names a slot that lives as long as a snapshot is read.
+func (r *run) passingSlot() string { return fmt.Sprintf("%.40s_%016x", r.cfg.SlotName, rand.Uint64()) }
+
+// A madeSlot is a slot with the snapshot exported at its position.
+type madeSlot struct {
+	lsn      connectors.LSN
+	snapshot string
+}
+
+// makeSlot makes a slot; its snapshot lives as long as the connection. The
+// position, if there is one, must be of the server's history.
+func (r *run) makeSlot(ctx context.Context, command string, at *connectors.Position) (made madeSlot, repl *pgconn.PgConn, err error) {
+	if repl, err = connect(ctx, &r.cfg, true); err != nil {
+		return made, nil, err
+	}
+	err = watched(ctx, &r.cfg, repl.PID(), nil, func(ctx context.Context) (err error) {
+		if err = r.identify(ctx, repl, at); err == nil {
+			made.lsn, made.snapshot, err = createSlot(ctx, repl, command)
+		}
+		return err
+	})
+	if err != nil {
+		repl.Close(context.WithoutCancel(ctx))
+		return made, nil, err
+	}
+	return made, repl, nil
+}
+
+// forgetTouched makes the sink forget all rows whose keys a transaction up to
+// the position touches, tables that begin anew left out.
+func (r *run) forgetTouched(ctx context.Context, plan *snapshotPlan, until connectors.LSN, anew []bool) error {
+	sub := &run{feed: &feed{cfg: r.feed.cfg, log: r.log, spoolFile: r.spoolFile}, cfg: r.cfg, tables: r.tables, versions: r.versions, whole: r.whole}
+	sub.cfg.HeartbeatInterval = 0
+	ts := &touches{run: r, sub: sub, plan: plan, until: until, anew: anew, keys: make([]zset.Batch, len(r.tables)), isKey: make([][]bool, len(r.tables))}
+	for i, t := range r.tables {
+		ts.isKey[i] = make([]bool, len(t.Columns))
+		for _, k := range t.Key {
+			ts.isKey[i][k] = true
+		}
+	}
+	sub.sink = ts
+	sub.asm = newAssembler(ctx, ts, &sub.cfg, len(r.tables), connectors.Position{LSN: plan.lsn}, &sub.m)
+	sub.asm.noted, sub.asm.flushed = slices.Clone(r.versions), slices.Clone(r.versions)
+	err := sub.stream(ctx)
+	r.whole = sub.whole
+	if r.cfg.events {
+		for _, t := range r.tables {
+			t.adopt(r.versions[t.ID])
+		}
+	}
+	if !errors.Is(err, errReached) {
+		return err
+	}
+	return ts.pass(ctx, 0)
+}
+
+var errReached = errors.New("the position was reached")
+
+// touches is a sink that collects the keys that transactions touch.
+type touches struct {
+	*run  // whose sink it is for
+	sub   *run
+	plan  *snapshotPlan
+	until connectors.LSN
+	anew  []bool
+	keys  []zset.Batch // by table
+	isKey [][]bool
+}
+
+var _ connectors.Sink = (*touches)(nil)
+
+func (s *touches) Tables(context.Context, []connectors.Table) error              { return nil }
+func (s *touches) SnapshotBegin(context.Context) error                           { return nil }
+func (s *touches) SnapshotChunk(context.Context, connectors.SnapshotChunk) error { return nil }
+func (s *touches) SnapshotEnd(context.Context, connectors.Position) error        { return nil }
+func (s *touches) Status(string, error)                                          {}
+
+func (s *touches) TableError(table int, err error) {
+	s.m.tableErrors.Add(1)
+	s.run.sink.TableError(table, err)
+}
+
+func (s *touches) Progress(_ context.Context, at connectors.LSN) error {
+	if at >= s.until {
+		return errReached
+	}
+	return nil
+}
+
+// Commit takes the keys of a transaction that the snapshot sees: exactly those
+// whose commit record ends by its position.
+func (s *touches) Commit(ctx context.Context, t *connectors.Txn) error {
+	defer t.Release()
+	if t.Last && t.Position.LSN > s.until || !t.Last && t.Position.StepLSN >= s.until {
+		return errReached
+	}
+	for _, tc := range t.Changes {
+		tab := s.tables[tc.Table]
+		if s.anew[tc.Table] || tab.failed != nil {
+			continue
+		}
+		if s.cfg.events && s.sub.asm.noted[tc.Table] != s.versions[tc.Table] {
+			// Its definition was another for a while.
+			s.anew[tc.Table] = true
+			s.keys[tc.Table].Reset()
+			s.plan.restart(tab)
+			if err := s.run.sink.(connectors.SnapshotKeeper).SnapshotVoid(ctx, tc.Table); err != nil {
+				return err
+			}
+			continue
+		}
+		b, isKey := &s.keys[tc.Table], s.isKey[tc.Table]
+		for i := range tc.Changes.Len() {
+			op, kind := tc.Changes.Op(i)
+			if op == zset.Truncate {
+				continue // its heap has another file
+			}
+			var old types.Row
+			if kind != zset.OldNone {
+				old = tc.Changes.Old(i)
+				b.End(appendKey(b.Begin(), old, nil, isKey), 1)
+			}
+			if op != zset.Delete {
+				b.End(appendKey(b.Begin(), tc.Changes.New(i), old, isKey), 1)
+			}
+		}
+	}
+	return s.pass(ctx, chunkBytes)
+}
+
+// pass hands on what has grown beyond a size.
+func (s *touches) pass(ctx context.Context, size int) error {
+	for i := range s.keys {
+		b := &s.keys[i]
+		if b.Len() == 0 || b.Bytes() < size {
+			continue
+		}
+		keys := new(zset.Batch)
+		*keys, *b = *b, *keys
+		if err := s.run.sink.(connectors.SnapshotKeeper).SnapshotForget(ctx, connectors.SnapshotChunk{Table: i, Rows: keys}); err != nil {
+			return &sinkError{err}
+		}
+	}
+	return nil
+}
+
+// appendKey appends a row's key columns, the others as NULL. A key's value
+// that was left alone, and not sent, is the old row's.
+func appendKey(dst []byte, row, old types.Row, isKey []bool) []byte {
+	off, ooff := 0, 0
+	for _, key := range isKey {
+		end, oend := types.Skip(row, off), 0
+		if len(old) > 0 {
+			oend = types.Skip(old, ooff)
+		}
+		switch {
+		case !key:
+			dst = types.AppendNull(dst)
+		case row[off] == types.HeaderUnchanged && len(old) > 0:
+			dst = append(dst, old[ooff:oend]...)
+		default:
+			dst = append(dst, row[off:end]...)
+		}
+		off, ooff = end, oend
+	}
+	return dst
+}

@@ -1,0 +1,485 @@
+package cdc
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/helios-sql/helios-sql/connectors"
+	"github.com/helios-sql/helios-sql/sql/pgerr"
+	"github.com/jackc/pglogrepl"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// A keeping is a program that keeps what a Source gives as docs/cdc.md says:
+// rows by key are replaced, deleted or not there; rows without a key are
+// counted.
+type keeping struct {
+	t      testing.TB
+	tables map[string]map[string]string // by table: key to row; without a key, row to count
+	counts map[string]map[string]int
+	voided map[string]int
+}
+
+func newKeeping(t testing.TB) *keeping {
+	return &keeping{t: t, tables: map[string]map[string]string{}, counts: map[string]map[string]int{}, voided: map[string]int{}}
+}
+
+func (k *keeping) clone() *keeping {
+	c := newKeeping(k.t)
+	for name, rows := range k.tables {
+		c.tables[name] = maps.Clone(rows)
+	}
+	for name, rows := range k.counts {
+		c.counts[name] = maps.Clone(rows)
+	}
+	c.voided = maps.Clone(k.voided)
+	return c
+}
+
+func keyOf(r Image, keys []int) string {
+	var b strings.Builder
+	for _, i := range keys {
+		fmt.Fprintf(&b, "%s|", r.Text(i))
+	}
+	return b.String()
+}
+
+func (k *keeping) take(e *Event) {
+	if e.Snapshot&SnapshotFirst != 0 {
+		clear(k.tables)
+		clear(k.counts)
+	}
+	if e.Table == nil || e.Type == SchemaChange {
+		return
+	}
+	name := e.Table.Name
+	if k.tables[name] == nil {
+		k.tables[name], k.counts[name] = map[string]string{}, map[string]int{}
+	}
+	if e.Type == Truncate {
+		clear(k.tables[name])
+		clear(k.counts[name])
+		k.voided[name]++
+		return
+	}
+	text := func(r Image, old []string) string {
+		var row []string
+		for i := range r.Columns() {
+			switch {
+			case r.Unchanged(i):
+				row = append(row, old[i])
+			case r.Null(i):
+				row = append(row, "NULL")
+			default:
+				row = append(row, r.Text(i))
+			}
+		}
+		return strings.Join(row, "|")
+	}
+	if len(e.Table.Key) == 0 {
+		if e.HasBefore() {
+			k.counts[name][text(e.Before(), nil)]--
+		}
+		if e.HasAfter() {
+			k.counts[name][text(e.After(), nil)]++
+		}
+		return
+	}
+	at := keyOf(e.Keyed(), e.Table.Key)
+	old, had := k.tables[name][at]
+	if e.Snapshot == 0 && (e.Type == Create) == had {
+		k.t.Fatalf("%s of table %s, key %s: there %v", e.Type, name, at, had)
+	}
+	delete(k.tables[name], at)
+	if e.HasAfter() {
+		k.tables[name][keyOf(e.After(), e.Table.Key)] = text(e.After(), strings.Split(old, "|"))
+	}
+}
+
+func (k *keeping) rows(name string) []string {
+	rows := slices.Collect(maps.Values(k.tables[name]))
+	for row, n := range k.counts[name] {
+		for range n {
+			rows = append(rows, row)
+		}
+	}
+	slices.Sort(rows)
+	return rows
+}
+
+func (k *keeping) same(db string, tables ...string) {
+	k.t.Helper()
+	conn := server.MustConnect(k.t, db)
+	for _, name := range tables {
+		rows, _ := conn.Query(context.Background(), "SELECT * FROM "+name, pgx.QueryExecModeSimpleProtocol)
+		want, err := pgx.CollectRows(rows, func(r pgx.CollectableRow) (string, error) {
+			var text []string
+			for _, v := range r.RawValues() {
+				if v == nil {
+					v = []byte("NULL")
+				}
+				text = append(text, string(v))
+			}
+			return strings.Join(text, "|"), nil
+		})
+		if err != nil {
+			k.t.Fatal(err)
+		}
+		slices.Sort(want)
+		if got := k.rows(name); !slices.Equal(got, want) {
+			k.t.Fatalf("table %s: %d rows, want %d; first difference:\n%.3000s", name, len(got), len(want), difference(got, want))
+		}
+	}
+}
+
+// A table is copied in ranges of pages by several workers; what happens
+// meanwhile comes after it.
+func TestSnapshotRanges(t *testing.T) {
+	t.Parallel()
+	db := server.CreateDatabase(t)
+	server.MustExec(t, db, `CREATE TABLE a (id int PRIMARY KEY, n int, v text); INSERT INTO a SELECT i, 0, repeat('x', 200) FROM generate_series(1, 8000) i;
+		CREATE TABLE p (id int PRIMARY KEY, v text) PARTITION BY RANGE (id); CREATE TABLE p1 PARTITION OF p FOR VALUES FROM (0) TO (500);
+		CREATE TABLE p2 (v text, id int NOT NULL); ALTER TABLE p ATTACH PARTITION p2 FOR VALUES FROM (500) TO (100000); INSERT INTO p SELECT i, repeat('y', 300) FROM generate_series(1, 2000) i;
+		CREATE TABLE base (id int PRIMARY KEY); CREATE TABLE child () INHERITS (base); INSERT INTO base VALUES (1); INSERT INTO child VALUES (2); CREATE TABLE empty (id int PRIMARY KEY)`)
+	cfg := testConfig(server, db, "a", "p", "base", "empty")
+	cfg.SnapshotWorkers, cfg.SnapshotChunkBytes = 3, 64<<10
+	c := &capture{mirror: &mirror{}, t: t, srv: server, db: db, cfg: cfg}
+	src, err := newFeed(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.mirror.src = src
+	ctx, cancel := context.WithCancel(context.Background())
+	c.cancel, c.done = cancel, make(chan error, 1)
+	n := 0
+	go func() {
+		c.done <- src.Run(ctx, nil, &cuttingSink{c.mirror, func() {
+			n++
+			c.exec(fmt.Sprintf("UPDATE a SET n = n + 1 WHERE id %% 400 = %d; UPDATE a SET id = -id WHERE id = %d; DELETE FROM a WHERE id = %d; INSERT INTO p VALUES (%d, 'new')", n, 10*n, 10*n+1, 5000+n))
+		}})
+	}()
+	defer func() {
+		c.stop()
+		if err := DropSlot(context.Background(), cfg, true); err != nil {
+			t.Log(err)
+		}
+	}()
+	c.until("the snapshot", func() bool { return c.started })
+	c.same()
+	m := src.Metrics()
+	if m.SnapshotChunks < 35 || m.SnapshotChunksDone != m.SnapshotChunks || m.SnapshotRecords != 10001 || m.SnapshotTables != 4 || n < 35 {
+		t.Fatalf("%d batches, metrics %+v", n, m)
+	}
+}
+
+// What was recorded as done is not read again, however often the snapshot is
+// interrupted.
+func TestSnapshotGoesOn(t *testing.T) {
+	t.Parallel()
+	db := server.CreateDatabase(t)
+	server.MustExec(t, db, `CREATE TABLE a (id int PRIMARY KEY, v int[], w text); INSERT INTO a SELECT i, ARRAY[i], repeat('x', 200) FROM generate_series(1, 6000) i`)
+	cfg := eventsConfig(db, "a")
+	cfg.SnapshotChunkBytes = 16 << 10
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	rnd := rand.New(rand.NewPCG(seed, 1))
+	k, read, runs := newKeeping(t), uint64(0), 0
+	var cp *Checkpoint
+	for {
+		r := startReader(t, cfg, cp)
+		runs++
+		for i := rnd.IntN(1500); i > 0 || runs > 12; i-- {
+			e, err := r.next()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if e.Type != Read || runs > 1 && e.Snapshot&SnapshotFirst != 0 && cp != nil && cp.Snapshot.LSN != 0 {
+				t.Fatalf("%s in run %d from %+v", describe(e), runs, cp.Snapshot)
+			}
+			k.take(e)
+			if e.Snapshot&SnapshotLast != 0 {
+				break
+			}
+		}
+		m := r.src.Metrics()
+		read += m.SnapshotRecords
+		at := r.src.Checkpoint()
+		r.src.Close()
+		if at.Snapshot == nil {
+			break
+		}
+		if cp != nil && cp.Snapshot.LSN != 0 {
+			if was, is := cp.Snapshot.Tables[0], at.Snapshot.Tables[0]; is.Done < was.Done || is.Chunks != was.Chunks || is.Heaps[0].Filenode == 0 {
+				t.Fatalf("from %+v to %+v", was, is)
+			}
+		}
+		data, err := json.Marshal(at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		cp = new(Checkpoint)
+		if err := json.Unmarshal(data, cp); err != nil {
+			t.Fatal(err)
+		}
+	}
+	k.same(db, "a")
+	// At most what waited for the program, and what was on the way, was read in vain.
+	const rowsOfChunk, waiting = 70, 12
+	if most := uint64(6000 + runs*waiting*rowsOfChunk); read > most {
+		t.Fatalf("%d rows read in %d runs, at most %d expected", read, runs, most)
+	}
+}
+
+// The snapshot is interrupted at random points, by lost connections and by
+// restores from a checkpoint, while the tables are written to in every way.
+func TestSnapshotInterruptedUnderWrites(t *testing.T) {
+	t.Parallel()
+	for range 2 {
+		seed := rand.Uint64()
+		t.Run(fmt.Sprint(seed), func(t *testing.T) { interruptSnapshot(t, seed) })
+	}
+}
+
+func interruptSnapshot(t *testing.T, seed uint64) {
+	rnd := rand.New(rand.NewPCG(seed, 2))
+	db := server.CreateDatabase(t)
+	server.MustExec(t, db, `CREATE TABLE a (id int PRIMARY KEY, n int, v text); ALTER TABLE a ALTER v SET STORAGE EXTERNAL;
+		INSERT INTO a SELECT i, 0, CASE WHEN i % 10 = 0 THEN repeat(md5(i::text), 100) ELSE repeat('x', 100) END FROM generate_series(1, 2000) i;
+		CREATE TABLE p (id int, k text, v text, PRIMARY KEY (id, k)) PARTITION BY RANGE (id); CREATE TABLE p1 PARTITION OF p FOR VALUES FROM (-1000000) TO (500); CREATE TABLE p2 PARTITION OF p FOR VALUES FROM (500) TO (1000000);
+		INSERT INTO p SELECT i, 'k', repeat('y', 200) FROM generate_series(1, 1000) i;
+		CREATE TABLE f (x int, y text); ALTER TABLE f REPLICA IDENTITY FULL; INSERT INTO f SELECT i % 10, repeat('z', 500) FROM generate_series(1, 300) i;
+		CREATE TABLE t (id int PRIMARY KEY, v text); INSERT INTO t SELECT i, repeat('t', 300) FROM generate_series(1, 500) i`)
+	cfg := eventsConfig(db, "t", "a", "p", "f")
+	cfg.SnapshotChunkBytes, cfg.BufferSize = 16<<10, 50
+	writes := 0
+	write := func() {
+		i := rnd.IntN(2200)
+		writes++
+		for _, sql := range [][]any{
+			{"INSERT INTO a VALUES (%d, 1, repeat('n', 3000)) ON CONFLICT (id) DO UPDATE SET n = a.n + 1", i},
+			{"UPDATE a SET n = n + 1 WHERE id %% 50 = %d", i % 50}, // moves, and leaves TOASTed values alone
+			{"UPDATE a SET id = id + 10000 * %d WHERE id BETWEEN %d AND %d", writes, i, i + 10},
+			{"UPDATE a SET v = repeat('w', 2500) || n WHERE id = %d", i},
+			{"DELETE FROM a WHERE id BETWEEN %d AND %d", i, i + 3},
+			{"UPDATE p SET id = (id + 500) %% 1000, k = '%d' || k WHERE id = %d", writes, i % 1000},
+			{"UPDATE p SET v = v || 'n' WHERE id %% 100 = %d; DELETE FROM p WHERE id = %d; INSERT INTO p VALUES (%d, 'again', NULL)", i % 100, i % 900, i % 900},
+			{"UPDATE f SET x = x + 1 WHERE x = %d; DELETE FROM f WHERE x = 5; INSERT INTO f VALUES (%d, 'f'), (%d, 'f')", i % 10, i % 10, i % 10},
+		} {
+			if rnd.IntN(2) == 0 {
+				server.MustExec(t, db, fmt.Sprintf(sql[0].(string), sql[1:]...))
+			}
+		}
+	}
+	// What needs the whole table is given up if the snapshot holds it just now.
+	define := func() {
+		sql := []string{
+			"TRUNCATE t; INSERT INTO t SELECT i, repeat('s', 300) FROM generate_series(1, 200) i",
+			"TRUNCATE p2",
+			"VACUUM FULL a",
+			"VACUUM a",
+			"ALTER TABLE t ADD c text DEFAULT 'c'; INSERT INTO t VALUES (-1, 'v', 'c'); ALTER TABLE t DROP c; DELETE FROM t WHERE id = -1",
+			"BEGIN; UPDATE a SET n = -1; SAVEPOINT s; DELETE FROM a WHERE id < 10; ROLLBACK TO s; UPDATE a SET v = 'sub' WHERE id % 100 = 1; COMMIT",
+		}[rnd.IntN(6)]
+		conn := server.MustConnect(t, db)
+		defer conn.Close(context.Background())
+		for _, sql := range append([]string{"SET lock_timeout = '100ms'"}, strings.Split(sql, "; ")...) {
+			_, err := conn.Exec(context.Background(), sql)
+			var pg *pgconn.PgError
+			if errors.As(err, &pg) && pg.Code == string(pgerr.LockNotAvailable) {
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	k := newKeeping(t)
+	var cp *Checkpoint
+	stored := k.clone()
+	kills := 0
+	const most = 25
+	for done := false; !done; {
+		r := startReader(t, cfg, cp)
+		for n := 50 + rnd.IntN(400); n > 0 || kills >= most; n-- {
+			e, err := r.next()
+			var table *TableError
+			if errors.As(err, &table) {
+				t.Fatal(err)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			k.take(e)
+			if rnd.IntN(20) == 0 && kills < most {
+				write()
+				if rnd.IntN(20) == 0 {
+					define()
+				}
+			}
+			if rnd.IntN(150) == 0 && kills < most {
+				server.MustExec(t, db, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'helios%' AND pid <> pg_backend_pid()")
+			}
+			if at := r.src.Checkpoint(); at.Snapshot == nil {
+				done = true
+				break
+			}
+		}
+		at := r.src.Checkpoint()
+		if !done {
+			r.src.Close()
+			if kills++; rnd.IntN(4) == 0 {
+				define()
+			}
+			write()
+			if rnd.IntN(4) > 0 || cp == nil { // else what came since is lost at the program
+				data, err := json.Marshal(at)
+				if err != nil {
+					t.Fatal(err)
+				}
+				cp = new(Checkpoint)
+				if err := json.Unmarshal(data, cp); err != nil {
+					t.Fatal(err)
+				}
+				stored = k.clone()
+			}
+			k = stored.clone()
+			continue
+		}
+		// From here on everything is exact.
+		k.t = t
+		write()
+		lsn, err := pglogrepl.ParseLSN(serverValue(t, db, "SELECT pg_current_wal_lsn()::text"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for r.src.Checkpoint().LSN < connectors.LSN(lsn) {
+			e, err := r.src.Recv(r.ctx)
+			if err != nil {
+				t.Fatal(err)
+			}
+			k.take(e)
+		}
+		k.same(db, "a", "p", "f", "t")
+	}
+	t.Logf("%d restores, voided %v", kills, k.voided)
+}
+
+func serverValue(t testing.TB, db, sql string) (value string) {
+	t.Helper()
+	if err := server.MustConnect(t, db).QueryRow(context.Background(), sql).Scan(&value); err != nil {
+		t.Fatal(err)
+	}
+	return value
+}
+
+// A table that is dropped within the snapshot stops; the others go on, at the
+// next attempt too.
+func TestSnapshotTableDropped(t *testing.T) {
+	t.Parallel()
+	db := server.CreateDatabase(t)
+	server.MustExec(t, db, `CREATE TABLE a (id int PRIMARY KEY, v text); INSERT INTO a SELECT i, repeat('x', 300) FROM generate_series(1, 1000) i;
+		CREATE TABLE b (id int PRIMARY KEY, v text); INSERT INTO b SELECT * FROM a; CREATE TABLE c (id int PRIMARY KEY); INSERT INTO c VALUES (1)`)
+	cfg := eventsConfig(db, "a", "b", "c")
+	cfg.SnapshotChunkBytes, cfg.SnapshotWorkers = 8<<10, 1
+	k := newKeeping(t)
+	r := startReader(t, cfg, nil)
+	for range 100 {
+		e, err := r.next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		k.take(e)
+	}
+	server.MustExec(t, db, "DROP TABLE b")
+	failed := false
+	for i := 0; ; i++ {
+		if i == 300 {
+			cp := r.src.Checkpoint()
+			r.src.Close()
+			r = startReader(t, cfg, &cp)
+			failed = false
+		}
+		e, err := r.next()
+		var table *TableError
+		if errors.As(err, &table) && table.Table == "b" {
+			failed = true
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		k.take(e)
+		if e.Snapshot&SnapshotLast != 0 {
+			break
+		}
+	}
+	server.MustExec(t, db, "INSERT INTO a VALUES (0, 'new')")
+	for {
+		e, err := r.next()
+		var table *TableError
+		if errors.As(err, &table) {
+			failed = true
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if k.take(e); e.Type == Create {
+			break
+		}
+	}
+	if k.same(db, "a", "c"); !failed {
+		t.Fatal("no error of the dropped table")
+	}
+}
+
+// A table whose definition has changed while the source was down begins anew.
+func TestSnapshotRedefined(t *testing.T) {
+	t.Parallel()
+	db := server.CreateDatabase(t)
+	server.MustExec(t, db, `CREATE TABLE a (id int PRIMARY KEY, v text); INSERT INTO a SELECT i, repeat('x', 300) FROM generate_series(1, 1000) i;
+		CREATE TABLE b (id int PRIMARY KEY, v text); INSERT INTO b SELECT * FROM a`)
+	cfg := eventsConfig(db, "a", "b")
+	cfg.SnapshotChunkBytes, cfg.SnapshotWorkers = 8<<10, 1
+	k := newKeeping(t)
+	r := startReader(t, cfg, nil)
+	for range 1200 {
+		e, err := r.next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		k.take(e)
+	}
+	cp := r.src.Checkpoint()
+	r.src.Close()
+	server.MustExec(t, db, "ALTER TABLE b DROP v; ALTER TABLE b ADD w int DEFAULT 7; UPDATE b SET w = 8 WHERE id = 3; UPDATE a SET v = NULL WHERE id = 5; ALTER TABLE a RENAME TO renamed")
+	r = startReader(t, cfg, &cp)
+	types := map[EventType]int{}
+	for {
+		e, err := r.next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		k.take(e)
+		types[e.Type]++
+		if e.Table != nil && e.Table.Name == "b" && (e.Table.Version != 2 || e.Table.Column("w") < 0) {
+			t.Fatal(describe(e))
+		}
+		if e.Snapshot&SnapshotLast != 0 {
+			break
+		}
+	}
+	if k.same(db, "b"); types[Truncate] != 1 || types[Delete] != 1 || types[Read] > 1010 {
+		t.Fatalf("events %v", types)
+	}
+	k.tables["renamed"] = k.tables["a"]
+	k.same(db, "renamed")
+}
