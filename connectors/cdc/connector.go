@@ -24,8 +24,17 @@ var _ connectors.Connector = Connector{}
 func (Connector) Create(ctx context.Context, spec connectors.Spec) (*connectors.Definition, error) {
 	cfg := Config{ConnectionString: spec.Connection, AllTables: spec.AllTables, Schemas: spec.Schemas,
 		SlotName: defaultSlot(spec.Name), PublicationName: defaultSlot(spec.Name)}
+	seen := map[string]bool{}
 	for _, o := range spec.Options {
-		if err := cfg.ParseOption(strings.ToLower(o.Name), o.Value); err != nil {
+		name := strings.ToLower(o.Name)
+		if seen[name] {
+			return nil, pgerr.Newf(pgerr.SyntaxError, "option %q is specified more than once", name).At(o.Pos)
+		}
+		seen[name] = true
+		if err := cfg.ParseOption(name, o.Value); err != nil {
+			if options[name] == nil {
+				return nil, at(err, o.Pos)
+			}
 			return nil, at(err, max(o.ValuePos, o.Pos))
 		}
 	}

@@ -69,6 +69,38 @@ func TestSlotLost(t *testing.T) {
 	}
 }
 
+// PostgreSQL 18 invalidates slots that nobody uses for a time: the reason is named.
+func TestSlotIdleTimeout(t *testing.T) {
+	t.Parallel()
+	const setting = "idle_replication_slot_timeout"
+	has := server.MustQuery(t, "", "SELECT count(*) FROM pg_settings WHERE name = '"+setting+"'") == "1"
+	if has != (server.Major() >= 18) {
+		t.Fatalf("PostgreSQL %s has %s: %v", server.Version(), setting, has)
+	}
+	if !has {
+		return
+	}
+	srv := pgtest.Start(t, pgtest.Setting(setting, "1s"))
+	srv.MustExec(t, "", "CREATE TABLE a (id int PRIMARY KEY)")
+	c := start(t, srv, "postgres", testConfig(srv, "postgres", "a"))
+	c.same()
+	c.stop()
+	for deadline := time.Now().Add(60 * time.Second); srv.MustQuery(t, "", "SELECT invalidation_reason FROM pg_replication_slots") != "idle_timeout"; {
+		if time.Now().After(deadline) {
+			t.Fatal("the slot is not invalidated")
+		}
+		time.Sleep(100 * time.Millisecond)
+		srv.MustExec(t, "", "INSERT INTO a SELECT coalesce(max(id), 0) + 1 FROM a; CHECKPOINT")
+	}
+	c.resume()
+	err := <-c.done
+	c.done <- nil
+	var lost *PositionLostError
+	if !errors.As(err, &lost) || !strings.Contains(err.Error(), "idle_timeout") {
+		t.Fatal(err)
+	}
+}
+
 // A slot that another connection uses is waited for, visibly.
 func TestSlotInUse(t *testing.T) {
 	t.Parallel()

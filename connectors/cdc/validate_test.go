@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/helios-sql/helios-sql/connectors"
 	"github.com/helios-sql/helios-sql/internal/pgtest"
 	"github.com/helios-sql/helios-sql/sql/pgerr"
 	"github.com/helios-sql/helios-sql/sql/types"
@@ -137,6 +138,37 @@ func TestValidateServer(t *testing.T) {
 			t.Errorf("%s: no hint", c.name)
 		}
 		srv.Close()
+	}
+}
+
+// What is wrong in a statement is pointed at, before any server is asked.
+func TestOptionPositions(t *testing.T) {
+	t.Parallel()
+	option := func(pos int, name, value string) connectors.Option {
+		return connectors.Option{Name: name, Value: value, Pos: pos, ValuePos: pos + 5}
+	}
+	table := func(pos int, name string) connectors.TableSpec {
+		return connectors.TableSpec{Schema: "public", Name: name, Pos: pos}
+	}
+	for _, c := range []struct {
+		spec connectors.Spec
+		code pgerr.Code
+		text string
+		pos  int
+	}{
+		{connectors.Spec{Options: []connectors.Option{option(10, "POLL_interval", "1s"), option(30, "slot_nam", "x")}}, pgerr.InvalidParameterValue, `unrecognized option "slot_nam"`, 30},
+		{connectors.Spec{Options: []connectors.Option{option(10, "poll_interval", "1 parsec")}}, pgerr.InvalidParameterValue, "1 parsec", 15},
+		{connectors.Spec{Options: []connectors.Option{option(10, "slot_name", "No")}}, pgerr.InvalidParameterValue, "is not valid", 15},
+		{connectors.Spec{Options: []connectors.Option{option(10, "slot_name", "a"), option(30, "Slot_Name", "b")}}, pgerr.SyntaxError, "more than once", 30},
+		{connectors.Spec{Options: []connectors.Option{option(10, "exactly_once", "no")}}, pgerr.FeatureNotSupported, "exactly_once", 15},
+		{connectors.Spec{Tables: []connectors.TableSpec{table(10, "a"), table(20, "b"), table(30, "a")}}, pgerr.DuplicateTable, `"public"."a"`, 30},
+	} {
+		c.spec.Name, c.spec.Connection = "s", "host=/nonexistent"
+		_, err := Connector{}.Create(t.Context(), c.spec)
+		var e *pgerr.Error
+		if !errors.As(err, &e) || e.Code != c.code || !strings.Contains(e.Message, c.text) || e.Position != c.pos {
+			t.Errorf("%+v: %+v", c.spec, err)
+		}
 	}
 }
 
