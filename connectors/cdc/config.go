@@ -255,12 +255,12 @@ var options = map[string]option{
 	},
 	"snapshot_mode": func(c *Config, name, value string) error {
 		switch c.SnapshotMode = SnapshotMode(value); c.SnapshotMode {
-		case SnapshotInitial, SnapshotNever:
+		case SnapshotInitial, SnapshotNever, SnapshotInitialOnly:
 			return nil
-		case SnapshotAlways, SnapshotInitialOnly, SnapshotWhenNeeded:
+		case SnapshotAlways, SnapshotWhenNeeded:
 			return pgerr.Unsupported(0, "snapshot_mode %s", value)
 		}
-		return badOption(name, value, "initial or never")
+		return badOption(name, value, "initial, initial_only or never")
 	},
 	"heartbeat_query": func(c *Config, _, value string) error {
 		c.HeartbeatQuery = value

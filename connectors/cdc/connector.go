@@ -113,5 +113,8 @@ func (Connector) Drop(ctx context.Context, def *connectors.Definition) error {
 	if err != nil {
 		return err
 	}
+	if cfg.SnapshotMode == SnapshotInitialOnly {
+		return nil // it left nothing there
+	}
 	return DropSlot(ctx, cfg, true)
 }

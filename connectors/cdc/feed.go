@@ -165,6 +165,9 @@ const (
 func (s *feed) Run(ctx context.Context, start *connectors.Position, sink connectors.Sink) error {
 	r := &run{feed: s, cfg: s.cfg, sink: sink, versions: s.restored, kept: [2]string{s.cfg.SystemID, fmt.Sprint(s.cfg.Timeline)}}
 	defer r.release(ctx)
+	if start != nil && s.cfg.SnapshotMode == SnapshotInitialOnly {
+		return nil // the snapshot is in
+	}
 	if start != nil {
 		s.Confirm(*start)
 		s.m.delivered.Store(uint64(start.LSN))

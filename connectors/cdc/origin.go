@@ -17,7 +17,7 @@ import (
 // standby was promoted or a backup was recovered.
 
 // newSnapshotHint says how a lost position is mended.
-const newSnapshotHint = "Drop the source and create it again; it then starts with a new snapshot. With snapshot_mode = when_needed it takes one by itself."
+const newSnapshotHint = "Drop the source and create it again; it then starts with a new snapshot."
 
 func positionLost(code pgerr.Code, format string, args ...any) error {
 	return &PositionLostError{pgerr.Newf(code, format, args...).WithHint("%s", newSnapshotHint)}

@@ -104,7 +104,7 @@ func checkServer(ctx context.Context, conn *pgconn.PgConn, cfg *Config) error {
 		return pgerr.Newf(pgerr.ConfigurationLimitExceeded, "all %d replication slots of the source's server are in use", slots).
 			WithHint("Free one, or raise max_replication_slots there and restart it.")
 	}
-	if exists && (!cfg.events || cfg.SnapshotMode == SnapshotNever) {
+	if exists && cfg.SnapshotMode != SnapshotInitialOnly && (!cfg.events || cfg.SnapshotMode == SnapshotNever) {
 		return checkSlot(ctx, conn, cfg, connectors.Position{LSN: ^connectors.LSN(0)})
 	}
 	return nil

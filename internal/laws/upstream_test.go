@@ -154,3 +154,42 @@ func TestSourcePromoted(t *testing.T) {
 	eventually(t, h, "SELECT state, last_error FROM helios.sources", "failed", `replication slot "helios_src" does not exist`)
 	eventually(t, h, "SELECT count(*) FROM a", "5") // as it was
 }
+
+// A source of the contents alone ends when they are in, and stays, over
+// restarts and without its server; it leaves nothing there.
+func TestInitialOnly(t *testing.T) {
+	pg := pgtest.Start(t)
+	db := pg.CreateDatabase(t)
+	c := pg.MustConnect(t, db).PgConn()
+	must(t, c, "CREATE TABLE a (id int PRIMARY KEY); INSERT INTO a SELECT generate_series(1, 1000)")
+	must(t, c, "SELECT pg_create_logical_replication_slot('helios_src', 'test_decoding')")
+	s := newServer(t)
+	s.start()
+	h := s.connect()
+	refused(t, h, fmt.Sprintf("CREATE SOURCE src FROM CDC CONNECTION %s TABLES (a) WITH (snapshot_mode = 'always')", quote(pg.DSN(db))), "0A000", "always")
+	must(t, h, fmt.Sprintf("CREATE SOURCE src FROM CDC CONNECTION %s TABLES (a) WITH (snapshot_mode = 'initial_only')", quote(pg.DSN(db))))
+	must(t, h, "CREATE MATERIALIZED VIEW m AS SELECT count(*) AS n FROM a")
+	eventually(t, h, "SELECT n FROM m", "1000")
+	eventually(t, h, "SELECT state FROM helios.sources", "finished")
+	must(t, c, "INSERT INTO a VALUES (0)")
+	must(t, h, "SET helios.min_lsn = '"+currentLSN(t, c)+"'; SELECT * FROM m")
+	if left := must(t, c, "SELECT slot_name FROM pg_replication_slots UNION ALL SELECT pubname FROM pg_publication"); len(left) != 1 {
+		t.Fatalf("at the server: %q", left)
+	}
+	if err := pg.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	s.stop()
+	s.start()
+	h = s.connect()
+	eventually(t, h, "SELECT state FROM helios.sources", "finished")
+	eventually(t, h, "SELECT n FROM m", "1000")
+	must(t, h, "DROP SOURCE src CASCADE")
+	eventually(t, h, "SELECT count(*) FROM helios.sources", "0")
+	if err := pg.Restart(); err != nil {
+		t.Fatal(err)
+	}
+	if left := must(t, pg.MustConnect(t, db).PgConn(), "SELECT slot_name FROM pg_replication_slots"); len(left) != 1 {
+		t.Fatalf("another's slot is gone: %q", left)
+	}
+}

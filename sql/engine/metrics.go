@@ -66,7 +66,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 		source, state, rows := r.source, r.mu.state, r.mu.snapshotRows
 		r.mu.Unlock()
 		up := 0.0
-		if state == "streaming" || state == "snapshot" {
+		if state == "streaming" || state == "snapshot" || state == finished {
 			up = 1
 		}
 		gauge(c.up, up, src.Name)

@@ -202,7 +202,7 @@ func (s *Session) waitLoaded(ctx context.Context, deps []catalog.ID) (*readView,
 		}
 		if min > 0 {
 			for _, src := range v.cat.Sources() {
-				if !src.Dropping && v.lsn(src.ID) < min {
+				if !src.Dropping && v.lsn(src.ID) < min && !e.isFinished(src.ID) {
 					return false, nil
 				}
 			}

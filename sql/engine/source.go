@@ -47,6 +47,20 @@ type sourceRunner struct {
 	lastCommit            atomic.Int64 // µs
 }
 
+// finished is the state of a source that has ended as it should.
+const finished = "finished"
+
+// isFinished reports whether nothing will come from a source any more, by its wish.
+func (e *Engine) isFinished(id catalog.ID) bool {
+	r := e.sourceRunner(id)
+	if r == nil {
+		return false
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.mu.state == finished
+}
+
 // startSource starts a source's goroutine.
 func (e *Engine) startSource(src *catalog.Source) {
 	if src.Dropping {
@@ -68,8 +82,13 @@ func (e *Engine) startSource(src *catalog.Source) {
 		if err == nil {
 			err = r.run(ctx, src, def)
 		}
-		if err != nil && ctx.Err() == nil {
+		switch {
+		case ctx.Err() != nil:
+		case err != nil:
 			r.fail(err)
+		default: // it has no changes to follow
+			r.Status(finished, nil)
+			r.engine.ticker.wake()
 		}
 	})
 }
