@@ -101,6 +101,28 @@ func TestSlotIdleTimeout(t *testing.T) {
 	}
 }
 
+// A failover slot is made from PostgreSQL 17 on, and refused before.
+func TestFailoverSlot(t *testing.T) {
+	t.Parallel()
+	db := server.CreateDatabase(t)
+	server.MustExec(t, db, "CREATE TABLE a (id int PRIMARY KEY); INSERT INTO a VALUES (1)")
+	cfg := testConfig(server, db, "a")
+	cfg.Failover = true
+	if server.Major() < 17 {
+		if _, err := Validate(t.Context(), cfg); pgerr.CodeOf(err) != pgerr.FeatureNotSupported || !strings.Contains(err.Error(), "need PostgreSQL 17") {
+			t.Fatal(err)
+		}
+		return
+	}
+	c := start(t, server, db, cfg)
+	c.same()
+	c.exec("INSERT INTO a VALUES (2)")
+	c.same()
+	if got := c.query("SELECT failover FROM pg_replication_slots WHERE slot_name = '" + cfg.SlotName + "'")[0][0]; got != "t" {
+		t.Fatalf("failover is %s", got)
+	}
+}
+
 // A slot that another connection uses is waited for, visibly.
 func TestSlotInUse(t *testing.T) {
 	t.Parallel()

@@ -73,7 +73,6 @@ func TestValidate(t *testing.T) {
 		{"column not published", func(c *Config) { c.PublicationName, c.TableSpecs[0].Columns = "cols", []string{"a", "b"} }, pgerr.ObjectNotInPrerequisite, `column "b"`},
 		{"slot exists", func(c *Config) { c.SlotName = "taken" }, pgerr.DuplicateObject, `"taken" already exists`},
 		{"another server", func(c *Config) { c.SystemID = "1" }, pgerr.ObjectNotInPrerequisite, "system identifier"},
-		{"failover slots", func(c *Config) { c.Failover = true }, pgerr.FeatureNotSupported, "need PostgreSQL 17"},
 		{"wrong database", func(c *Config) { c.ConnectionString = server.DSN("nosuch") }, pgerr.InvalidCatalogName, "nosuch"},
 		{"wrong user", func(c *Config) { c.ConnectionString = server.DSNAs("nosuch", db) }, "28000", "nosuch"},
 		{"nobody there", func(c *Config) {
