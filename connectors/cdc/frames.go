@@ -145,7 +145,9 @@ func (f *frames) fill(n int) error {
 			f.w = copy(f.buf, f.buf[f.r:f.w])
 			f.r = 0
 		} else if room == 0 {
-			f.buf = append(f.buf, make([]byte, len(f.buf))...)
+			larger := make([]byte, min(2*len(f.buf), n+frameBuffer))
+			copy(larger, f.buf)
+			f.buf = larger
 		}
 		if err := f.read(); err != nil {
 			return err
