@@ -63,7 +63,7 @@ func newOperator(n physical.Node, sink uint32, stateOf func(physical.Node) Opene
 		}
 		return op.NewJoin(n.Kind, l, r, n.Residual, c)
 	case *physical.Reduce:
-		return op.NewReduce(n.Input.Types(), n.Keys, n.Aggs, open)
+		return op.NewReduce(n.Input.Types(), n.Keys, n.Aggs, n.Tell, open)
 	case *physical.Distinct:
 		return op.NewDistinct(n.Types(), open)
 	case *physical.Union:

@@ -71,8 +71,9 @@ type accumulator interface {
 	result(dst []byte) ([]byte, error)
 }
 
-// NewReduce gives the operator over rows of types in.
-func NewReduce(in []types.Type, keys []int, aggs []physical.Agg, open Open) (*Reduce, error) {
+// NewReduce gives the operator over rows of types in, of which the columns
+// tell, if there are any, are a unique key.
+func NewReduce(in []types.Type, keys []int, aggs []physical.Agg, tell []int, open Open) (*Reduce, error) {
 	r := &Reduce{keyer: newKeyer(in, keys)}
 	r.ncols = r.width
 	var err error
@@ -99,6 +100,10 @@ func NewReduce(in []types.Type, keys []int, aggs []physical.Agg, open Open) (*Re
 		}
 		r.ncols = max(r.ncols, spec.Arg+1, spec.Filter+1)
 		if a.values != nil {
+			a.values.tell, a.values.unique = tell, tell != nil
+			for _, c := range tell {
+				r.ncols = max(r.ncols, c+1)
+			}
 			r.indexes = append(r.indexes, &a.values.index)
 		}
 		if a.distinct != nil {
@@ -225,7 +230,7 @@ func (r *Reduce) add(row types.Row, w int64) {
 		switch {
 		case s.Len < 0:
 		case a.values != nil:
-			a.values.collect(row, s, w)
+			a.values.collect(row, s, r.spans, w)
 		case a.distinct != nil:
 			a.distinct.collect(row, s, w)
 		default:

@@ -14,6 +14,7 @@ type index struct {
 	changes keyed
 	least   liveness
 	key     []byte
+	unique  bool // no item is there twice: written without being read
 	grows   bool // nothing is ever retracted: the least is all there is to know
 }
 
@@ -21,7 +22,16 @@ type index struct {
 func (x *index) apply(group []byte) error {
 	for e := range x.changes.len() {
 		x.key = append(append(x.key[:0], group...), x.changes.both(e)...)
-		if err := bump(x.cur.rows, x.key, x.changes.ents[e].w); err != nil {
+		var err error
+		switch w := x.changes.ents[e].w; {
+		case !x.unique:
+			err = bump(x.cur.rows, x.key, w)
+		case w > 0:
+			err = x.cur.rows.Set(x.key, countOne)
+		default:
+			err = x.cur.rows.Delete(x.key)
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -75,28 +85,35 @@ func (x *index) settle(group []byte, least *[]byte) error {
 }
 
 // A valueIndex finds the least or greatest value of a group. State: group Key ‖
-// Key(value) ‖ value → count, Key(value) being inverted for the greatest, so that it comes first.
-// Of values that are equal but differ in bytes the least by bytes is taken. Cost: one blind
-// write per value that comes, a read and a write per value that goes; one seek if the extreme is retracted.
+// Key(value) ‖ value ‖ the columns that tell rows apart → count, Key(value) being inverted for the
+// greatest, so that it comes first. Of values that are equal but differ in bytes the least by bytes is taken.
+// Cost: one blind write per value that comes or goes (a read for one that goes, if
+// nothing tells rows apart); one seek if the extreme is retracted.
 //
-// It is its aggregate's accumulator, too: the extreme's Key(value) ‖ value.
+// It is its aggregate's accumulator, too: the extreme's item.
 type valueIndex struct {
 	index
 	ts       []types.Type // of the value
+	tell     []int        // columns
 	greatest bool
 	extreme  []byte
 	scratch  []byte
 }
 
-// collect records a change of the group at hand.
-func (x *valueIndex) collect(row types.Row, s types.Span, w int64) {
+// collect records a change of the group at hand: the value at s of a row with
+// the spans.
+func (x *valueIndex) collect(row types.Row, s types.Span, spans []types.Span, w int64) {
 	kd := &x.changes
 	off := len(kd.data)
 	buf := types.AppendKeySpan(kd.data, x.ts[0].OID, row, s)
 	if x.greatest {
 		invert(buf[off:])
 	}
-	kd.end(types.AppendValue(buf, row[s.Off:s.Off+s.Len]), off, off, false, w)
+	buf = types.AppendValue(buf, row[s.Off:s.Off+s.Len])
+	for _, c := range x.tell {
+		buf = appendSpan(buf, row, spans[c])
+	}
+	kd.end(buf, off, off, false, w)
 }
 
 func invert(b []byte) {
@@ -122,7 +139,8 @@ func (x *valueIndex) result(dst []byte) ([]byte, error) {
 		invert(x.scratch)
 		key = x.scratch
 	}
-	return append(dst, x.extreme[types.SkipKey(key, x.ts):]...), nil
+	value := x.extreme[types.SkipKey(key, x.ts):]
+	return append(dst, value[:types.Skip(value, 0)]...), nil
 }
 
 // A distinctIndex feeds an accumulator one of each value of a group. State:

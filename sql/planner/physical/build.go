@@ -236,6 +236,28 @@ func (b *Builder) newMap(in Node, preds, exprs []scalar.Expr, names []string, kn
 	return b.intern(m, keys)
 }
 
+// told gives a node with columns that form a unique key of its rows, after
+// the node's own if they were dropped only there; nil if none is known.
+func (b *Builder) told(n Node) (Node, []int) {
+	m, ok := n.(*Map)
+	if unique := infoOf(n).Unique; len(unique) > 0 || !ok || m.Exprs == nil {
+		return n, unique
+	}
+	exprs, names, in := slices.Clone(m.Exprs), slices.Clone(m.Names), infoOf(m.Input)
+	var at []int
+	for _, c := range in.Unique {
+		at = append(at, len(exprs))
+		exprs, names = append(exprs, &scalar.Column{Index: c, Typ: in.Out[c], Name: in.Names[c]}), append(names, in.Names[c])
+	}
+	if at == nil {
+		return n, nil
+	}
+	return b.newMap(m.Input, m.Preds, exprs, names, nil), at
+}
+
+// extreme reports whether the aggregate is the least or greatest value.
+func (a Agg) extreme() bool { return a.Fn.Name == "min" || a.Fn.Name == "max" }
+
 // columns gives the columns of rows of types ts.
 func columns(ts []types.Type) []scalar.Expr {
 	exprs := make([]scalar.Expr, len(ts))
@@ -334,6 +356,13 @@ func (b *Builder) reduce(n *rel.GroupBy) (Node, error) {
 		}
 		r.Aggs = append(r.Aggs, agg)
 		r.Out, r.Names = append(r.Out, a.Typ), append(r.Names, n.Names[len(n.Keys)+len(r.Aggs)-1])
+	}
+	if !b.oneShot && slices.ContainsFunc(r.Aggs, Agg.extreme) {
+		var unique []int
+		in, unique = b.told(in)
+		for _, c := range unique {
+			r.Tell = append(r.Tell, column(&scalar.Column{Index: c, Typ: in.Types()[c], Name: infoOf(in).Names[c]}))
+		}
 	}
 	r.Input = in
 	if len(exprs) > 0 {

@@ -61,6 +61,9 @@ func appendNode(dst []byte, n Node) []byte {
 			dst = append(appendInts(dst, []int{a.Arg, a.Filter}), flags(a.Distinct))
 			dst = appendTypes(dst, []types.Type{a.Typ})
 		}
+		if n.Tell != nil {
+			dst = appendInts(dst, n.Tell)
+		}
 	case *Distinct:
 		dst = append(dst, tagDistinct)
 	case *Union:

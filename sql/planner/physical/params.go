@@ -94,7 +94,7 @@ func (s *substitution) rebuild(n Node) Node {
 		}
 	case *Reduce:
 		if in := s.node(n.Input); in != n.Input {
-			return &Reduce{Info: n.Info, Input: in, Keys: n.Keys, Aggs: n.Aggs}
+			return &Reduce{Info: n.Info, Input: in, Keys: n.Keys, Aggs: n.Aggs, Tell: n.Tell}
 		}
 	case *Distinct:
 		if in := s.node(n.Input); in != n.Input {

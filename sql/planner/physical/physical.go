@@ -107,6 +107,9 @@ type Reduce struct {
 	Input Node
 	Keys  []int
 	Aggs  []Agg
+	// Tell are columns that form a unique key of the input, brought along so
+	// that what min and max keep of it is written without being read; nil: none.
+	Tell []int
 }
 
 // An Agg is one aggregate of a Reduce.
