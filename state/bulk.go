@@ -21,7 +21,7 @@ import (
 // A Bulk loads many entries into one arrangement past log and memtables: it
 // sorts runs of bounded memory, writes them as tables, merges those that
 // overlap, and hands them all to Pebble at once. Nothing is seen before
-// Finish, and then it is durable. A crash or Abort before leaves nothing
+// Ingest or Finish, and then it is durable. A crash or Abort before leaves nothing
 // behind but the arrangement's name; a crash after leaves all of it, although
 // commits since the last Sync may be lost: whoever loads notes in metadata when
 // it is done, and drops the state to begin again. It belongs to one goroutine.
@@ -218,6 +218,16 @@ func (w *bulkWriter) abort() error {
 	}
 	_ = w.w.Close() // the file goes away with the directory
 	w.w = nil
+	return nil
+}
+
+// Ingest makes the entries so far part of the arrangement, durably and at
+// once; the load goes on, and entries to come replace them.
+func (b *Bulk) Ingest() error {
+	if err := b.finish(); err != nil {
+		return b.error(err)
+	}
+	b.tables = nil
 	return nil
 }
 

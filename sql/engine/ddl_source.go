@@ -135,6 +135,7 @@ func (s *Session) dropSource(ctx context.Context, name []string, st *ast.Drop, o
 	dropping.Dropping = true
 	err = e.dropRelations(ctx, all, func(c *catalog.Snapshot) *catalog.Snapshot {
 		e.ticker.dropPosition(src.ID)
+		e.ticker.txn.DeleteMeta(snapshotKey(src.ID))
 		c, _ = c.WithSource(&dropping) // the name is its own
 		return c
 	})

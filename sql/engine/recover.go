@@ -26,7 +26,11 @@ func (e *Engine) recover() error {
 	for _, rel := range t.cat.Relations() {
 		switch rel.Kind {
 		case catalog.Table, catalog.SourceTable:
-			used[physical.RelationFingerprint(uint32(rel.ID))] = t.loaded(rel)
+			_, unfinished, err := t.store.Meta(snapshotKey(rel.Source))
+			if err != nil {
+				return err
+			}
+			used[physical.RelationFingerprint(uint32(rel.ID))] = t.loaded(rel) || unfinished
 			if err := t.addTable(rel); err != nil {
 				return err
 			}

@@ -35,6 +35,8 @@ type sourceRunner struct {
 
 	tables  atomic.Pointer[[]catalog.ID] // relation of each of the source's tables; 0: none
 	loaders []*loader
+	offered []byte // record of the snapshot that is not kept yet
+	kept    time.Time
 
 	mu struct {
 		sync.Mutex
@@ -287,23 +289,32 @@ func (r *sourceRunner) SnapshotBegin(ctx context.Context) error {
 		for _, id := range ids {
 			e.ticker.txn.DropState(physical.RelationFingerprint(uint32(id)))
 		}
+		e.ticker.txn.DeleteMeta(snapshotKey(r.id))
 		return e.ticker.commit(ctx, false)
 	})
 	if err != nil {
 		return err
 	}
-	r.loaders = make([]*loader, len(ids))
-	cat := e.Catalog()
-	for i, id := range ids {
-		if rel := cat.Relation(id); rel != nil {
-			if r.loaders[i], err = newLoader(e.store, rel); err != nil {
-				return err
-			}
-		}
+	if err := r.openLoaders(); err != nil {
+		return err
 	}
 	r.mu.Lock()
 	r.mu.snapshotRows = 0
 	r.mu.Unlock()
+	return nil
+}
+
+// openLoaders begins to load all tables.
+func (r *sourceRunner) openLoaders() (err error) {
+	ids, cat := *r.tables.Load(), r.engine.Catalog()
+	r.loaders, r.offered, r.kept = make([]*loader, len(ids)), nil, time.Now()
+	for i, id := range ids {
+		if rel := cat.Relation(id); rel != nil {
+			if r.loaders[i], err = newLoader(r.engine.store, rel); err != nil {
+				return err
+			}
+		}
+	}
 	return nil
 }
 
@@ -356,11 +367,13 @@ func (r *sourceRunner) SnapshotEnd(ctx context.Context, at connectors.Position) 
 			}
 		}
 		t.setPosition(r.id, at)
+		t.txn.DeleteMeta(snapshotKey(r.id))
 		return t.commitCatalog(cat)
 	})
 	if err != nil {
 		return err
 	}
+	r.offered = nil
 	e.log.Info("snapshot published", "source", r.name, "lsn", at.LSN)
 	return t.syncTo(t.committed.Load().tick)
 }
@@ -368,17 +381,18 @@ func (r *sourceRunner) SnapshotEnd(ctx context.Context, at connectors.Position) 
 // A loader fills one base table with a snapshot: sorted runs that are
 // ingested where the table has a key, counted rows where it has none.
 type loader struct {
-	mu   sync.Mutex
-	rel  *catalog.Relation
-	enc  *op.BaseEncoder
-	bulk *state.Bulk // keyed tables
+	mu    sync.Mutex
+	store *state.Store
+	rel   *catalog.Relation
+	enc   *op.BaseEncoder
+	bulk  *state.Bulk // keyed tables
 
 	txn *state.Txn // tables without a key
 	arr op.Arrangement
 }
 
 func newLoader(store *state.Store, rel *catalog.Relation) (*loader, error) {
-	l := &loader{rel: rel, enc: op.NewBaseEncoder(rel.Columns.Types(), rel.Key)}
+	l := &loader{store: store, rel: rel, enc: op.NewBaseEncoder(rel.Columns.Types(), rel.Key)}
 	fp := physical.RelationFingerprint(uint32(rel.ID))
 	if len(rel.Key) > 0 {
 		b, err := store.NewBulk(fp, "rows")

@@ -1,0 +1,92 @@
+package laws
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/helios-sql/helios-sql/internal/pgtest"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// The program is killed again and again within a snapshot, while the tables are
+// written to: the snapshot goes on, and in the end all is as in the source.
+func TestSnapshotKilled(t *testing.T) {
+	pg := pgtest.Start(t)
+	db := pg.CreateDatabase(t)
+	pg.MustExec(t, db, `CREATE TABLE a (id int PRIMARY KEY, n int, v text, w text); ALTER TABLE a ALTER w SET STORAGE EXTERNAL;
+		INSERT INTO a SELECT i, 0, repeat('x', 100), CASE WHEN i % 1000 = 0 THEN repeat(md5(i::text), 100) END FROM generate_series(1, 300000) i;
+		CREATE TABLE f (x int, y text); ALTER TABLE f REPLICA IDENTITY FULL; INSERT INTO f SELECT i % 100, 'y' FROM generate_series(1, 5000) i`)
+	conn, err := pgconn.Connect(context.Background(), pg.DSN(db))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(context.Background())
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	rng := rand.New(rand.NewPCG(seed, 7))
+	s := newServer(t, "--checkpoint-interval", "5ms")
+	s.start()
+	h, err := s.dial()
+	if err != nil {
+		t.Fatal(err)
+	}
+	must(t, h, fmt.Sprintf(`CREATE SOURCE src FROM CDC CONNECTION %s TABLES (a, f)
+		WITH (slot_name = 'killed', poll_interval = '10ms', checkpoint_interval = '5ms', snapshot_chunk_bytes = 262144)`, quote(pg.DSN(db))))
+	h.Close(context.Background())
+	for kill := range 10 {
+		for range rng.IntN(6) {
+			i := rng.IntN(300000)
+			must(t, conn, fmt.Sprintf(`UPDATE a SET n = n + 1 WHERE id BETWEEN %d AND %d`, i, i+500))
+			must(t, conn, fmt.Sprintf(`UPDATE a SET id = id + %d WHERE id BETWEEN %d AND %d`, 400000*(kill+1), i+100, i+103))
+			must(t, conn, fmt.Sprintf(`DELETE FROM a WHERE id BETWEEN %d AND %d`, i+200, i+220))
+			must(t, conn, fmt.Sprintf(`UPDATE f SET x = x + 1 WHERE x = %d`, i%100))
+		}
+		time.Sleep(time.Duration(50+rng.IntN(500)) * time.Millisecond)
+		s.Kill()
+		s.spawn()
+	}
+	if err := s.ready(2 * time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	if h, err = s.dial(); err != nil {
+		t.Fatal(err)
+	}
+	defer h.Close(context.Background())
+	must(t, conn, "UPDATE a SET n = n + 1 WHERE id % 5000 = 0")
+	must(t, conn, "INSERT INTO a VALUES (-1, 0, 'last', NULL)")
+	deadline := time.Now().Add(time.Minute)
+	for must(t, h, "SELECT count(*) FROM a WHERE id = -1")[0] != "1" {
+		if time.Now().After(deadline) {
+			t.Fatal("the last row does not arrive")
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	for _, q := range []string{
+		"SELECT count(*), sum(id::bigint), sum(n), sum(n * id::bigint), sum(length(v)), sum(length(w)), count(w) FROM a", "SELECT x, count(*) FROM f GROUP BY x ORDER BY x",
+		"SELECT id, n, w FROM a WHERE w IS NOT NULL ORDER BY id",
+	} {
+		got, want := strings.Join(must(t, h, q), "\n"), strings.Join(must(t, conn, q), "\n")
+		if got != want {
+			t.Fatalf("%s:\ngot  %.300s\nwant %.300s", q, got, want)
+		}
+	}
+	log, err := os.ReadFile(s.Log())
+	if err != nil {
+		t.Fatal(err)
+	}
+	kept := 0
+	for line := range strings.Lines(string(log)) {
+		if strings.Contains(line, "the snapshot goes on") && !strings.Contains(line, "chunks_done=0 ") && !strings.Contains(line, `"chunks_done":0,`) {
+			kept++
+		}
+	}
+	if kept == 0 {
+		t.Fatal("no snapshot went on")
+	}
+	t.Logf("went on %d times", kept)
+}
