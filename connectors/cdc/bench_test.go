@@ -62,6 +62,7 @@ func BenchmarkDrain(b *testing.B) {
 		load string
 	}{
 		{"rows1000", 300_000, "DO $$ BEGIN FOR n IN 1..300 LOOP INSERT INTO orders " + fmt.Sprintf(benchRow, 1000) + "; COMMIT; END LOOP; END $$"},
+		{"streamed", 500_000, "INSERT INTO orders " + fmt.Sprintf(benchRow, 500_000)}, // more than logical_decoding_work_mem
 		{"rows1", 60_000, "DO $$ BEGIN FOR n IN 1..60000 LOOP INSERT INTO orders " + fmt.Sprintf(benchRow, 1) + "; COMMIT; END LOOP; END $$"},
 		{"mix", 250_000, "DO $$ BEGIN INSERT INTO orders " + fmt.Sprintf(benchRow, 50000) + "; COMMIT; FOR n IN 0..99 LOOP UPDATE orders SET amount = amount + 1 WHERE id % 100 = n; UPDATE orders SET status = 'sent', note = NULL WHERE id % 100 = n; UPDATE orders SET amount = 0 WHERE id % 100 = n; DELETE FROM orders WHERE id % 100 = n; COMMIT; END LOOP; END $$"},
 	} {
