@@ -98,13 +98,14 @@ func (d *diskFS) errFull() error {
 		WithHint("Free up disk space; commits go on by themselves then.")
 }
 
-// room says whether need bytes may be committed; 53100 if not.
+// room says whether need bytes may be committed; 53100 if not. A negative need
+// is not held to the low-water mark: what is committed has to become durable.
 func (d *diskFS) room(need int64) error {
 	if d.full.Load() && !d.regain() {
 		d.refused.Add(1)
 		return d.errFull()
 	}
-	if d.minFree < 0 {
+	if d.minFree < 0 || need < 0 {
 		return nil
 	}
 	d.mu.Lock()

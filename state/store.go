@@ -196,7 +196,7 @@ func (s *Store) BatchBytes() int { return int(s.sizes.memTable / 2) }
 
 // Sync makes everything committed so far durable. Concurrent calls share fsyncs.
 func (s *Store) Sync() error {
-	if err := s.usable(0); err != nil {
+	if err := s.usable(-1); err != nil {
 		return err
 	}
 	if err := s.guardRoom(func() error { return s.db.LogData(nil, pebble.Sync) }); err != nil {
@@ -242,7 +242,8 @@ func (s *Store) publish(cp *Checkpoint, names *names) {
 	}
 }
 
-// usable says why nothing can be written now, if so; need is the size of the write.
+// usable says why nothing can be written now, if so; need is the size of the
+// write, negative of one that the low-water mark is there for.
 func (s *Store) usable(need int) error {
 	if err := s.Err(); err != nil {
 		return err

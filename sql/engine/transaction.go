@@ -164,9 +164,25 @@ func (s *Session) commit(ctx context.Context) error {
 	sync := s.syncCommit
 	s.end()
 	if sync {
-		return t.syncTo(t.committed.Load().tick)
+		return t.syncWaiting(ctx, t.committed.Load().tick)
 	}
 	return nil
+}
+
+// syncWaiting makes a tick durable. With a full disk it waits for room: the
+// tick is committed, and others see it.
+func (t *Ticker) syncWaiting(ctx context.Context, tick uint64) error {
+	for {
+		err := t.syncTo(tick)
+		if pgerr.CodeOf(err) != pgerr.DiskFull {
+			return err
+		}
+		select {
+		case <-time.After(100 * time.Millisecond):
+		case <-ctx.Done():
+			return pgerr.Newf(pgerr.StatementCompletionUnknown, "the transaction is committed, but not durable yet: %w", err)
+		}
+	}
 }
 
 // again runs an implicit transaction's statements at the latest tick. On the loop.

@@ -59,6 +59,7 @@ const (
 	InvalidCatalogName         Code = "3D000"
 	InvalidSchemaName          Code = "3F000"
 	SerializationFailure       Code = "40001"
+	StatementCompletionUnknown Code = "40003"
 	InsufficientPrivilege      Code = "42501"
 	SyntaxError                Code = "42601"
 	InvalidName                Code = "42602"
