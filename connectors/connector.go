@@ -52,3 +52,21 @@ type Connector interface {
 	// publication if it made it. It may be called again after a failure.
 	Drop(ctx context.Context, def *Definition) error
 }
+
+// A TableChanger is a Connector whose sources can get other tables. Its methods
+// take and give definitions; at the server only Publish and Unpublish change anything.
+type TableChanger interface {
+	// CopyTable checks one table against the server of a source, and gives the
+	// definition of a source that copies it alone and follows its changes, and leaves
+	// nothing behind when it ends. pin: the table as it was captured before, nil
+	// for a new one. unpublished: it needs Publish first.
+	CopyTable(ctx context.Context, def *Definition, t TableSpec, pin *Table) (one *Definition, unpublished bool, err error)
+	// Publish makes the server send a copy's table to the source; Unpublish
+	// ends that, where Publish or Create has made it so.
+	Publish(ctx context.Context, def *Definition, t Table) error
+	Unpublish(ctx context.Context, def *Definition, t Table) error
+	// WithTable gives the definition with a copy's table in place of the one at an index,
+	// or behind the others; WithoutTable without the one at an index.
+	WithTable(def, one *Definition, index int) (*Definition, error)
+	WithoutTable(def *Definition, index int) (*Definition, error)
+}

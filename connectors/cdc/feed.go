@@ -299,6 +299,7 @@ func (r *run) announce(ctx context.Context, found *Discovered, streaming, unfini
 			return &PositionLostError{t.failed}
 		}
 		list[i] = t.Table
+		list[i].Schema, list[i].Name = t.spec.Schema, t.spec.Name // the consumer's names, if it was renamed since
 	}
 	if r.cfg.events {
 		r.adoptVersions(found, unfinished)

@@ -70,6 +70,16 @@ type Source struct {
 	Snapshotted bool
 	// Dropping: DROP SOURCE was said, the slot is not yet gone.
 	Dropping bool
+	// Adding is the table that ALTER SOURCE is adding: its contents are being copied.
+	Adding *AddingTable `json:",omitempty"`
+}
+
+// An AddingTable is a captured table that is not a relation yet.
+type AddingTable struct {
+	Relation *Relation // what it will be, with its ID
+	Copy     []byte    // definition of the source that copies it, as JSON
+	// Published: it was put into the server's publication for this.
+	Published bool
 }
 
 // A Snapshot is one version of the catalog. It is immutable; the With and

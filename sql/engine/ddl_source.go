@@ -39,17 +39,7 @@ func (s *Session) createSource(ctx context.Context, st *ast.CreateSource, out *r
 	}
 	spec := connectors.Spec{Name: name, Connection: st.Connection, AllTables: st.AllTables, Schemas: st.Schemas}
 	for _, t := range st.Tables {
-		ts := connectors.TableSpec{Columns: t.Columns, Where: t.Where, Pos: int(t.Pos), Schema: "public", Name: t.Name[len(t.Name)-1]}
-		if len(t.Name) > 1 {
-			ts.Schema = t.Name[len(t.Name)-2]
-		}
-		if len(t.As) > 0 {
-			ts.As[1] = t.As[len(t.As)-1]
-			if len(t.As) > 1 {
-				ts.As[0] = t.As[0]
-			}
-		}
-		spec.Tables = append(spec.Tables, ts)
+		spec.Tables = append(spec.Tables, tableSpec(t))
 	}
 	for _, o := range st.Options {
 		spec.Options = append(spec.Options, connectors.Option{Name: o.Name, Value: o.Value, Pos: int(o.Pos), ValuePos: int(o.ValuePos)})
@@ -74,19 +64,11 @@ func (s *Session) createSource(ctx context.Context, st *ast.CreateSource, out *r
 	err = e.changeCatalog(ctx, func(c *catalog.Snapshot) (*catalog.Snapshot, error) {
 		src.ID, c = c.Allocate()
 		for i, t := range def.Tables {
-			rel := &catalog.Relation{Schema: def.As[i][0], Name: def.As[i][1], Kind: catalog.SourceTable, Columns: t.Columns, Key: t.Key,
-				Source: src.ID, UpstreamSchema: t.Schema, UpstreamName: t.Name}
-			if rel.Schema == "" {
-				rel.Schema = firstSchema(c, path)
-			}
-			if rel.Name == "" {
-				rel.Name = t.Name
-			}
-			if err := userSchema(rel.Schema); err != nil {
+			rel, err := captured(c, src.ID, t, def.As[i], path)
+			if err != nil {
 				return nil, err
 			}
 			rel.ID, c = c.Allocate()
-			var err error
 			if c, err = c.WithRelation(rel); err != nil {
 				return nil, fmt.Errorf("table %s.%s: %w", t.Schema, t.Name, err)
 			}
@@ -98,6 +80,34 @@ func (s *Session) createSource(ctx context.Context, st *ast.CreateSource, out *r
 	}
 	e.startSource(src)
 	return nil
+}
+
+// tableSpec is what a statement says of a captured table.
+func tableSpec(t ast.SourceTable) connectors.TableSpec {
+	ts := connectors.TableSpec{Columns: t.Columns, Where: t.Where, Pos: int(t.Pos), Schema: "public", Name: t.Name[len(t.Name)-1]}
+	if len(t.Name) > 1 {
+		ts.Schema = t.Name[len(t.Name)-2]
+	}
+	if len(t.As) > 0 {
+		ts.As[1] = t.As[len(t.As)-1]
+		if len(t.As) > 1 {
+			ts.As[0] = t.As[0]
+		}
+	}
+	return ts
+}
+
+// captured makes the relation of a captured table.
+func captured(c *catalog.Snapshot, src catalog.ID, t connectors.Table, as [2]string, path []string) (*catalog.Relation, error) {
+	rel := &catalog.Relation{Schema: as[0], Name: as[1], Kind: catalog.SourceTable, Columns: t.Columns, Key: t.Key,
+		Source: src, UpstreamSchema: t.Schema, UpstreamName: t.Name}
+	if rel.Schema == "" {
+		rel.Schema = firstSchema(c, path)
+	}
+	if rel.Name == "" {
+		rel.Name = t.Name
+	}
+	return rel, userSchema(rel.Schema)
 }
 
 func (s *Session) dropSource(ctx context.Context, name []string, st *ast.Drop, out *result) error {
@@ -130,9 +140,10 @@ func (s *Session) dropSource(ctx context.Context, name []string, st *ast.Drop, o
 	if err := noticeCascade(out, views); err != nil {
 		return err
 	}
+	e.endAlteration(src.ID)
 	e.stopSource(src.ID)
 	dropping := *src
-	dropping.Dropping = true
+	dropping.Dropping, dropping.Adding = true, nil
 	err = e.dropRelations(ctx, all, func(c *catalog.Snapshot) *catalog.Snapshot {
 		e.ticker.dropPosition(src.ID)
 		e.ticker.txn.DeleteMeta(snapshotKey(src.ID))

@@ -51,7 +51,8 @@ type Engine struct {
 
 	sources struct {
 		sync.Mutex
-		byID map[catalog.ID]*sourceRunner
+		byID     map[catalog.ID]*sourceRunner
+		altering map[catalog.ID]*alteration
 	}
 	hydrations progressList
 	sessions   sessionList
@@ -98,7 +99,7 @@ func New(opts Options) (*Engine, error) {
 	e.group, ctx = errgroup.WithContext(ctx)
 	e.ctx, e.stop = func() context.Context { return ctx }, stop
 	e.system = newSystemRelations(e)
-	e.sources.byID = map[catalog.ID]*sourceRunner{}
+	e.sources.byID, e.sources.altering = map[catalog.ID]*sourceRunner{}, map[catalog.ID]*alteration{}
 	e.sessions.init()
 	cat, err := e.loadCatalog()
 	if err != nil {
@@ -129,6 +130,7 @@ func (e *Engine) Run(parent context.Context) error {
 	})
 	for _, s := range e.Catalog().Sources() {
 		e.startSource(s)
+		e.resumeAdding(s)
 	}
 	err := g.Wait()
 	if errors.Is(err, context.Canceled) {

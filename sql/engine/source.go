@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -47,6 +48,13 @@ type sourceRunner struct {
 	}
 	transactions, changes atomic.Int64
 	lastCommit            atomic.Int64 // µs
+
+	gate struct {
+		sync.Mutex
+		halted, ending bool           // ending: and told to
+		within         bool           // a large transaction is delivered in part
+		at             connectors.LSN // of the last delivery
+	}
 }
 
 // finished is the state of a source that has ended as it should.
@@ -64,10 +72,10 @@ func (e *Engine) isFinished(id catalog.ID) bool {
 }
 
 // startSource starts a source's goroutine.
-func (e *Engine) startSource(src *catalog.Source) {
+func (e *Engine) startSource(src *catalog.Source) *sourceRunner {
 	if src.Dropping {
 		e.goDrop(src, nil)
-		return
+		return nil
 	}
 	ctx, cancel := context.WithCancel(e.ctx())
 	r := &sourceRunner{engine: e, id: src.ID, name: src.Name, cancel: cancel, ended: make(chan struct{})}
@@ -85,7 +93,7 @@ func (e *Engine) startSource(src *catalog.Source) {
 			err = r.run(ctx, src, def)
 		}
 		switch {
-		case ctx.Err() != nil:
+		case ctx.Err() != nil, errors.Is(err, errHalted):
 		case err != nil:
 			r.fail(err)
 		default: // it has no changes to follow
@@ -93,6 +101,100 @@ func (e *Engine) startSource(src *catalog.Source) {
 			r.engine.ticker.wake()
 		}
 	})
+	return r
+}
+
+// errHalted ends a source that is halted.
+var errHalted = errors.New("the source is halted")
+
+// halt ends a source's goroutine between two transactions and waits until all
+// that it delivered is in. It gives the position: nothing behind it is in.
+// resumeSource goes on from there; after an error the source goes on already.
+func (r *sourceRunner) halt(ctx context.Context) (at connectors.LSN, err error) {
+	r.gate.Lock()
+	r.gate.halted = true
+	r.endHalted()
+	r.gate.Unlock()
+	select {
+	case <-r.ended:
+	case <-ctx.Done():
+		r.gate.Lock()
+		r.gate.halted = false
+		ending := r.gate.ending
+		r.gate.Unlock()
+		if !ending {
+			return 0, canceled(ctx)
+		}
+		<-r.ended
+	}
+	defer func() {
+		if err != nil {
+			r.engine.resumeSource(r)
+		}
+	}()
+	return r.await(ctx, r.gate.at)
+}
+
+// await waits until what a source delivers is in up to a position and gives
+// how far it is then.
+func (r *sourceRunner) await(ctx context.Context, least connectors.LSN) (at connectors.LSN, err error) {
+	for t := r.engine.ticker; ; {
+		if r.stopped.Load() {
+			return 0, r.failure()
+		}
+		err := t.do(ctx, func() error {
+			for _, p := range t.positions {
+				if p.source == r.id {
+					at = p.position.LSN
+				}
+			}
+			return nil
+		})
+		if err != nil || at >= least {
+			return at, err
+		}
+		select {
+		case <-ctx.Done():
+			return 0, canceled(ctx)
+		case <-time.After(2 * time.Millisecond):
+		}
+	}
+}
+
+// endHalted ends a source that is to halt where it may. Under the gate's lock.
+func (r *sourceRunner) endHalted() {
+	if r.gate.halted && !r.gate.within {
+		r.gate.ending = true
+		r.cancel()
+	}
+}
+
+// failure is the error for statements that need a source that has stopped.
+func (r *sourceRunner) failure() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	err := pgerr.Newf(pgerr.ObjectNotInPrerequisite, "source %q has stopped", r.name)
+	if r.mu.err != nil {
+		err.Detail = r.mu.err.Error()
+	}
+	return err
+}
+
+// resumeSource runs a source that was halted, as the catalog has it now.
+func (e *Engine) resumeSource(old *sourceRunner) {
+	src := e.Catalog().Source(old.id)
+	if src == nil || src.Dropping || old.stopped.Load() {
+		return
+	}
+	r := e.startSource(src)
+	r.transactions.Add(old.transactions.Load())
+	r.changes.Add(old.changes.Load())
+	r.lastCommit.CompareAndSwap(0, old.lastCommit.Load())
+	old.mu.Lock()
+	defer old.mu.Unlock()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.mu.snapshotRows += old.mu.snapshotRows
 }
 
 // stopSource ends a source's goroutine and waits for it.
@@ -150,9 +252,21 @@ func (r *sourceRunner) run(ctx context.Context, src *catalog.Source, def *connec
 	var start *connectors.Position
 	if src.Snapshotted {
 		v := r.engine.ticker.committed.Load()
+		// Where a source starts counts as confirmed: it must be durable.
+		for err := r.engine.ticker.syncTo(v.tick); err != nil; err = r.engine.ticker.syncTo(v.tick) {
+			r.setStatus("retrying", err)
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-time.After(time.Second):
+			}
+		}
 		for _, p := range v.positions {
 			if p.source == r.id {
 				start = &p.position
+				r.gate.Lock()
+				r.gate.within, r.gate.at = start.Step > 0, start.LSN
+				r.gate.Unlock()
 			}
 		}
 	}
@@ -264,12 +378,27 @@ func (r *sourceRunner) Commit(ctx context.Context, t *connectors.Txn) error {
 	r.transactions.Add(1)
 	r.changes.Add(int64(t.Rows))
 	r.lastCommit.Store(t.CommitTime.UnixMicro())
-	return r.enqueue(ctx, input{src: r, txn: t})
+	return r.deliver(ctx, input{src: r, txn: t}, t.Position.LSN, t.Last)
 }
 
 // Progress queues the news that nothing happened up to the LSN.
 func (r *sourceRunner) Progress(ctx context.Context, at connectors.LSN) error {
-	return r.enqueue(ctx, input{src: r, at: at})
+	return r.deliver(ctx, input{src: r, at: at}, at, true)
+}
+
+// deliver queues an input, unless the source shall halt here.
+func (r *sourceRunner) deliver(ctx context.Context, in input, at connectors.LSN, last bool) error {
+	r.gate.Lock()
+	defer r.gate.Unlock()
+	if r.gate.halted && !r.gate.within {
+		return errHalted
+	}
+	if err := r.enqueue(ctx, in); err != nil {
+		return err
+	}
+	r.gate.within, r.gate.at = !last, at
+	r.endHalted()
+	return nil
 }
 
 func (r *sourceRunner) enqueue(ctx context.Context, in input) error {

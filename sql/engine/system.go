@@ -114,7 +114,7 @@ func (sr *systemRelations) addHelios(e *Engine) {
 	sr.add("helios", "sources", []types.Column{
 		column("id", types.OIDType), column("name", types.Text), column("state", types.Text), column("since", types.TimestampTZ),
 		column("lsn", types.Text), column("lag_bytes", types.Int8), column("lag_ms", types.Int8), column("snapshot_rows", types.Int8),
-		column("transactions", types.Int8), column("changes", types.Int8), column("last_error", types.Text)},
+		column("transactions", types.Int8), column("changes", types.Int8), column("last_error", types.Text), column("altering", types.Text)},
 		func(_ *Session, v *readView, row *rowBuilder) error { return e.sourceRows(v, row) })
 	sr.add("helios", "views", []types.Column{
 		column("id", types.OIDType), column("schema", types.Text), column("name", types.Text), column("state", types.Text),
@@ -157,7 +157,7 @@ func (e *Engine) sourceRows(v *readView, row *rowBuilder) error {
 			if src.Dropping {
 				state = "dropping"
 			}
-			if err := row.text(state).null().null().null().null().null().null().null().null().end(); err != nil {
+			if err := row.text(state).null().null().null().null().null().null().null().null().null().end(); err != nil {
 				return err
 			}
 			continue
@@ -181,7 +181,7 @@ func (e *Engine) sourceRows(v *readView, row *rowBuilder) error {
 		if failure != nil {
 			message = pgerr.Flatten(failure).Message
 		}
-		if err := row.int(snapshot).int(r.transactions.Load()).int(r.changes.Load()).opt(message).end(); err != nil {
+		if err := row.int(snapshot).int(r.transactions.Load()).int(r.changes.Load()).opt(message).opt(e.altering(src.ID)).end(); err != nil {
 			return err
 		}
 	}

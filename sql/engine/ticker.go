@@ -436,13 +436,14 @@ func (e *Engine) syncLoop(ctx context.Context) error {
 		case <-time.After(e.checkpointInterval()):
 		}
 		err := t.do(ctx, func() error {
-			if !t.progress {
-				return nil
+			if t.progress {
+				if err := t.commit(ctx, false); err != nil {
+					return err
+				}
 			}
-			if err := t.commit(ctx, false); err != nil {
-				return err
+			if t.pub.view.tick < t.tick { // it may have been another commit that took the progress along
+				t.publish()
 			}
-			t.publish()
 			return nil
 		})
 		if err == nil {

@@ -148,7 +148,7 @@ func (s *Session) ddlStatement(ctx context.Context, st *statement, out *result) 
 	case *ast.Drop:
 		tag, run = tagOf("drop", n.Kind), func() error { return s.drop(ctx, n, out) }
 	case *ast.AlterSource:
-		return "", pgerr.Unsupported(int(n.Pos), "ALTER SOURCE")
+		tag, run = "ALTER SOURCE", func() error { return s.alterSource(ctx, n, out) }
 	case *ast.CreateIndex:
 		return "", pgerr.Unsupported(int(n.Pos), "CREATE INDEX")
 	case *ast.CreateTableAs:

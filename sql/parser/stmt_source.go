@@ -78,21 +78,33 @@ func (p *reader) alter() ast.Statement {
 	return p.foreignObject(start, "ALTER")
 }
 
+// alterSource reads what follows ALTER. RESNAPSHOT is another word for REFRESH.
 func (p *reader) alterSource(start int32) ast.Statement {
 	s := &ast.AlterSource{Pos: p.at(start)}
 	p.expectKw("source")
 	s.Name = p.qualified()
 	verb := p.cur()
-	if !verb.is("add") && !verb.is("drop") && !verb.is("resnapshot") {
+	switch {
+	case verb.is("add"), verb.is("drop"), verb.is("refresh"):
+		s.Action = verb.val + " table"
+	case verb.is("resnapshot"):
+		s.Action = "refresh table"
+	default:
 		p.fail()
 	}
 	p.i++
 	p.expectKw("table")
-	s.Action = verb.val + " table"
-	if verb.val == "add" {
+	switch verb.val {
+	case "add":
+		s.IfNotExists = p.ifNotExists()
 		s.Table = p.sourceTable()
-	} else {
-		s.Table = ast.SourceTable{Pos: p.here(), Name: p.qualified()}
+		return s
+	case "drop":
+		s.IfExists = p.ifExists()
+	}
+	s.Table = ast.SourceTable{Pos: p.here(), Name: p.qualified()}
+	if verb.val == "drop" {
+		s.Cascade = p.cascade()
 	}
 	return s
 }

@@ -36,12 +36,14 @@ type SourceTable struct {
 	Where   string // the predicate's text
 }
 
-// An AlterSource is ALTER SOURCE name ADD TABLE … | DROP TABLE … | …; Action: add table, drop table, resnapshot table.
+// An AlterSource is ALTER SOURCE name ADD TABLE [IF NOT EXISTS] … | DROP TABLE [IF EXISTS] name [CASCADE] |
+// REFRESH TABLE name; Action: add table, drop table, refresh table.
 type AlterSource struct {
 	Pos
-	Name   []string
-	Action string
-	Table  SourceTable
+	Name                           []string
+	Action                         string
+	IfNotExists, IfExists, Cascade bool
+	Table                          SourceTable
 }
 
 // A CreateView is CREATE [OR REPLACE] [MATERIALIZED] VIEW [IF NOT EXISTS].
