@@ -251,7 +251,7 @@ func TestSnapshotInterruptedUnderWrites(t *testing.T) {
 func interruptSnapshot(t *testing.T, seed uint64) {
 	rnd := rand.New(rand.NewPCG(seed, 2))
 	db := server.CreateDatabase(t)
-	server.MustExec(t, db, `CREATE TABLE a (id int PRIMARY KEY, n int, v text); ALTER TABLE a ALTER v SET STORAGE EXTERNAL;
+	server.MustExec(t, db, `CREATE TABLE a (id int PRIMARY KEY, n int, v text) WITH (fillfactor = 40); ALTER TABLE a ALTER v SET STORAGE EXTERNAL;
 		INSERT INTO a SELECT i, 0, CASE WHEN i % 10 = 0 THEN repeat(md5(i::text), 100) ELSE repeat('x', 100) END FROM generate_series(1, 2000) i;
 		CREATE TABLE p (id int, k text, v text, PRIMARY KEY (id, k)) PARTITION BY RANGE (id); CREATE TABLE p1 PARTITION OF p FOR VALUES FROM (-1000000) TO (500); CREATE TABLE p2 PARTITION OF p FOR VALUES FROM (500) TO (1000000);
 		INSERT INTO p SELECT i, 'k', repeat('y', 200) FROM generate_series(1, 1000) i;
