@@ -6,9 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os/exec"
-	"path/filepath"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -48,7 +46,7 @@ func (b *bench) big(ctx context.Context) (err error) {
 // snapshots takes the initial snapshot, and reads the same table with psql. It
 // leaves a server with the source and the view.
 func (b *bench) snapshots(ctx context.Context) (err error) {
-	if b.srv, err = newServer(b.binary, b.memory, filepath.Join(b.dir, "big")); err != nil {
+	if b.srv, err = newServer(b.binary, b.memory, b.dir); err != nil {
 		return err
 	}
 	rounds := 1
@@ -118,7 +116,7 @@ func (b *bench) pointReads(ctx context.Context) error {
 		f := figure{Name: fmt.Sprintf("point reads by key, %d clients", clients), Unit: "/s", Ceiling: "PostgreSQL"}
 		for round := range min(3, b.rounds) {
 			wait := b.profileTo(ctx, fmt.Sprintf("reads-%d-%d.pprof", clients, round), b.reads)
-			ours, err := b.readRate(ctx, b.srv.dsn(), "SELECT id, user_id, amount, status, note, created_at FROM shop_orders WHERE id = $1", clients)
+			ours, err := b.readRate(ctx, b.srv.DSN(), "SELECT id, user_id, amount, status, note, created_at FROM shop_orders WHERE id = $1", clients)
 			if err := errors.Join(err, wait()); err != nil {
 				return err
 			}
@@ -192,7 +190,7 @@ func (b *bench) restarts(ctx context.Context) error {
 		return err
 	}
 	for range b.rounds {
-		b.srv.signal(syscall.SIGKILL)
+		b.srv.Kill()
 		if err := b.srv.start(); err != nil {
 			return err
 		}

@@ -50,7 +50,7 @@ func (b *bench) latencies(ctx context.Context) error {
 }
 
 func (b *bench) viewLatency(ctx context.Context, writer *pgx.Conn, out *[2][]float64) error {
-	if b.srv.cmd == nil {
+	if !b.srv.Running() {
 		if err := b.srv.start(); err != nil {
 			return err
 		}

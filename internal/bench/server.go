@@ -8,115 +8,61 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/helios-sql/helios-sql/internal/heliostest"
 )
 
 // A server is helios-sql as a process with a data directory of its own.
 type server struct {
-	binary, memory string
-	dir            string
-	port, http     int
-	cmd            *exec.Cmd
-	ended          chan struct{}
-	from           int64 // where the log of this start begins
-	began          time.Time
+	*heliostest.Process
+	from  int64 // where the log of this start begins
+	began time.Time
 }
 
 func newServer(binary, memory, dir string) (*server, error) {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return nil, err
-	}
-	s := &server{binary: binary, memory: memory, dir: dir}
-	for _, at := range []*int{&s.port, &s.http} {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return nil, err
-		}
-		defer l.Close()
-		*at = l.Addr().(*net.TCPAddr).Port
-	}
-	return s, nil
+	p, err := heliostest.New(dir, binary, "--memory", memory, "--log-format", "json")
+	return &server{Process: p}, err
 }
-
-func (s *server) data() string { return filepath.Join(s.dir, "data") }
-func (s *server) log() string  { return filepath.Join(s.dir, "log") }
 
 // start runs the program and does not wait for anything.
 func (s *server) start() error {
-	log, err := os.OpenFile(s.log(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
-	if err != nil {
-		return err
+	s.from = 0
+	if info, err := os.Stat(s.Log()); err == nil {
+		s.from = info.Size()
 	}
-	defer log.Close()
-	if s.from, err = log.Seek(0, io.SeekEnd); err != nil {
-		return err
-	}
-	s.cmd = exec.Command(s.binary, "serve", "--listen", fmt.Sprintf("127.0.0.1:%d", s.port), "--http", fmt.Sprintf("127.0.0.1:%d", s.http),
-		"--data-dir", s.data(), "--memory", s.memory, "--log-format", "json")
-	s.cmd.Stderr, s.cmd.Stdout = log, log
-	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C is for the benchmark, which ends it in order
 	s.began = time.Now()
-	if err := s.cmd.Start(); err != nil {
-		s.cmd = nil
-		return err
-	}
-	s.ended = make(chan struct{})
-	go func(cmd *exec.Cmd, ended chan struct{}) {
-		_ = cmd.Wait() // how it ended stands in its log
-		close(ended)
-	}(s.cmd, s.ended)
-	return nil
+	return s.Spawn()
 }
 
-// stop ends the process in order.
-func (s *server) stop() { s.signal(syscall.SIGTERM) }
-
-func (s *server) signal(sig syscall.Signal) {
-	if s.cmd == nil {
-		return
-	}
-	_ = s.cmd.Process.Signal(sig) // it may have ended
-	select {
-	case <-s.ended:
-	case <-time.After(20 * time.Second):
-		_ = s.cmd.Process.Kill()
-		<-s.ended
-	}
-	s.cmd = nil
-}
+// stop ends the process in order. How it ended stands in its log.
+func (s *server) stop() { _ = s.Stop() }
 
 // clear removes the state of a process that is stopped.
-func (s *server) clear() error { return os.RemoveAll(s.data()) }
+func (s *server) clear() error { return os.RemoveAll(s.Data) }
 
 // connect waits until the process takes connections.
 func (s *server) connect(ctx context.Context) (*pgx.Conn, error) {
 	for {
-		conn, err := pgx.Connect(ctx, s.dsn())
+		conn, err := pgx.Connect(ctx, s.DSN())
 		if err == nil {
 			return conn, nil
 		}
 		select {
 		case <-ctx.Done():
 			return nil, ctx.Err()
-		case <-s.ended:
-			return nil, fmt.Errorf("helios-sql ended: %w\n%s", err, s.logTail())
+		case <-s.Ended():
+			return nil, fmt.Errorf("helios-sql ended: %w\n%s", err, s.LogTail(20))
 		case <-time.After(time.Millisecond):
 		}
 	}
-}
-
-func (s *server) dsn() string {
-	return fmt.Sprintf("postgres://helios@127.0.0.1:%d/helios?sslmode=disable", s.port)
 }
 
 // exec runs statements one by one.
@@ -128,16 +74,10 @@ func (s *server) exec(ctx context.Context, statements ...string) error {
 	defer conn.Close(context.WithoutCancel(ctx))
 	for _, sql := range statements {
 		if _, err := conn.PgConn().Exec(ctx, sql).ReadAll(); err != nil {
-			return fmt.Errorf("%s: %w\n%s", sql, err, s.logTail())
+			return fmt.Errorf("%s: %w\n%s", sql, err, s.LogTail(20))
 		}
 	}
 	return nil
-}
-
-func (s *server) logTail() string {
-	b, _ := os.ReadFile(s.log())
-	lines := strings.Split(strings.TrimRight(string(b), "\n"), "\n")
-	return strings.Join(lines[max(0, len(lines)-20):], "\n")
 }
 
 // An event is what we look for in the log.
@@ -151,7 +91,7 @@ type event struct {
 // logged waits for an event of this start, and gives its time.
 func (s *server) logged(ctx context.Context, msg, state string) (time.Time, error) {
 	for {
-		data, err := os.ReadFile(s.log())
+		data, err := os.ReadFile(s.Log())
 		if err != nil {
 			return time.Time{}, err
 		}
@@ -171,15 +111,15 @@ func (s *server) logged(ctx context.Context, msg, state string) (time.Time, erro
 		select {
 		case <-ctx.Done():
 			return time.Time{}, ctx.Err()
-		case <-s.ended:
-			return time.Time{}, fmt.Errorf("helios-sql ended\n%s", s.logTail())
+		case <-s.Ended():
+			return time.Time{}, fmt.Errorf("helios-sql ended\n%s", s.LogTail(20))
 		case <-time.After(2 * time.Millisecond):
 		}
 	}
 }
 
 // cpu is the CPU time that the process has used.
-func (s *server) cpu() (time.Duration, error) { return cpuOf(s.cmd.Process.Pid) }
+func (s *server) cpu() (time.Duration, error) { return cpuOf(s.PID()) }
 
 func cpuOf(pid int) (time.Duration, error) {
 	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
@@ -200,7 +140,7 @@ func cpuOf(pid int) (time.Duration, error) {
 }
 
 // peakRSS is the most memory the process has had, in bytes.
-func (s *server) peakRSS() int64 { return peakRSS(s.cmd.Process.Pid) }
+func (s *server) peakRSS() int64 { return peakRSS(s.PID()) }
 
 func peakRSS(pid int) int64 {
 	data, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
@@ -219,7 +159,7 @@ func (s *server) profile(ctx context.Context, path string, d time.Duration) (wai
 	done := make(chan error, 1)
 	go func() {
 		done <- func() error {
-			url := fmt.Sprintf("http://127.0.0.1:%d/debug/pprof/profile?seconds=%d", s.http, int(d.Seconds()))
+			url := fmt.Sprintf("http://127.0.0.1:%d/debug/pprof/profile?seconds=%d", s.HTTP, int(d.Seconds()))
 			req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 			if err != nil {
 				return err

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -128,8 +127,8 @@ func closeAll(err *error, servers ...**pgtest.Server) {
 }
 
 // newSource starts a server whose source and view are there.
-func (b *bench) newSource(ctx context.Context, name, db string) (*server, error) {
-	s, err := newServer(b.binary, b.memory, filepath.Join(b.dir, name))
+func (b *bench) newSource(ctx context.Context, db string) (*server, error) {
+	s, err := newServer(b.binary, b.memory, b.dir)
 	if err != nil {
 		return nil, err
 	}

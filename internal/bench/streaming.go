@@ -42,7 +42,7 @@ func (b *bench) streaming(ctx context.Context) (err error) {
 	if err := fill(ctx, b.pg, "shop", b.users, b.orders); err != nil {
 		return err
 	}
-	if b.srv, err = b.newSource(ctx, "stream", "shop"); err != nil {
+	if b.srv, err = b.newSource(ctx, "shop"); err != nil {
 		return err
 	}
 	defer b.srv.stop()
@@ -114,7 +114,7 @@ func (b *bench) shape(ctx context.Context, s *shape) error {
 		return err
 	}
 	before := filepath.Join(b.dir, "before")
-	if err := copyDir(b.srv.data(), before); err != nil {
+	if err := copyDir(b.srv.Data, before); err != nil {
 		return err
 	}
 	if s.peer.prepare != nil {
@@ -135,7 +135,7 @@ func (b *bench) shape(ctx context.Context, s *shape) error {
 	var micros, peerMicros, perTick []float64
 	for round := range b.rounds {
 		ours := func() error {
-			if err := copyDir(before, b.srv.data()); err != nil {
+			if err := copyDir(before, b.srv.Data); err != nil {
 				return err
 			}
 			if err := copySlot(ctx, conn, ourSlot); err != nil {
@@ -282,7 +282,7 @@ func (b *bench) drain(ctx context.Context, marker, profile string) (d drain, err
 		return name == marker, err
 	})
 	if err != nil {
-		return d, errors.Join(err, errors.New(b.srv.logTail()))
+		return d, errors.Join(err, errors.New(b.srv.LogTail(20)))
 	}
 	d.took = time.Since(began)
 	used, err := b.srv.cpu()

@@ -63,7 +63,7 @@ func run(ctx context.Context, binary string, watch time.Duration) (err error) {
 	defer func() { err = errors.Join(err, w.stop()) }()
 
 	say("helios-sql")
-	p, err := heliostest.New(binary)
+	p, err := heliostest.New("", binary)
 	if err != nil {
 		return err
 	}

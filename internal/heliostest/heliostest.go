@@ -49,7 +49,7 @@ func Build(dir string) (binary string, err error) {
 // and stops it when the test ends.
 func Start(t testing.TB, binary string, args ...string) *Process {
 	t.Helper()
-	p, err := New(binary, args...)
+	p, err := New("", binary, args...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,9 +67,10 @@ func Start(t testing.TB, binary string, args ...string) *Process {
 	return p
 }
 
-// New chooses ports and makes a directory; nothing runs yet.
-func New(binary string, args ...string) (*Process, error) {
-	dir, err := os.MkdirTemp("", "helios-sql-")
+// New chooses ports and makes a directory in another one ("": the system's for
+// temporary files); nothing runs yet.
+func New(in, binary string, args ...string) (*Process, error) {
+	dir, err := os.MkdirTemp(in, "helios-sql-")
 	if err != nil {
 		return nil, err
 	}
@@ -190,6 +191,12 @@ func (p *Process) PID() int {
 
 // Kill ends the process as a crash would.
 func (p *Process) Kill() { _ = p.end(syscall.SIGKILL) } // its error is the signal
+
+// Running says whether there is a process that was not ended from here.
+func (p *Process) Running() bool { return p.cmd != nil }
+
+// Ended is closed when the process has ended.
+func (p *Process) Ended() <-chan struct{} { return p.ended }
 
 // Stop ends it in order and gives its error.
 func (p *Process) Stop() error { return p.end(syscall.SIGTERM) }

@@ -44,7 +44,7 @@ func newServer(t testing.TB, args ...string) *server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := heliostest.New(path, args...)
+	p, err := heliostest.New("", path, args...)
 	if err != nil {
 		t.Fatal(err)
 	}
