@@ -239,8 +239,8 @@ func (f *frames) startCopy(sql string, want byte) error {
 
 // close ends the session in order.
 func (f *frames) close() {
-	f.conn.SetDeadline(time.Now().Add(time.Second))
-	_, _ = f.conn.Write([]byte{'X', 0, 0, 0, 4}) // the connection is closed next
+	_ = f.conn.SetDeadline(time.Now().Add(time.Second)) // the connection may be closed already
+	_, _ = f.conn.Write([]byte{'X', 0, 0, 0, 4})        // the connection is closed next
 	f.conn.Close()
 }
 
@@ -248,7 +248,7 @@ func (f *frames) close() {
 // returned function undoes that.
 func (f *frames) interruptible(ctx context.Context) func() bool {
 	return context.AfterFunc(ctx, func() {
-		f.conn.SetDeadline(time.Unix(1, 0))
+		_ = f.conn.SetDeadline(time.Unix(1, 0)) // as below
 		if c, ok := f.conn.(interface{ CloseRead() error }); ok {
 			_ = c.CloseRead() // wakes a thread that waits; it may be closed already
 		}

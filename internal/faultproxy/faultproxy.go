@@ -231,8 +231,8 @@ func (c *Conn) cut() {
 }
 
 func (c *Conn) reset() {
-	c.client.SetLinger(0)
-	c.server.SetLinger(0)
+	_ = c.client.SetLinger(0) // they may be closed already
+	_ = c.server.SetLinger(0)
 	c.cut()
 }
 

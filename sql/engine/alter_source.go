@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -501,7 +502,7 @@ func (e *Engine) refreshTable(ctx context.Context, a *alteration, src *alterable
 		return nil
 	})
 	if err != nil && e.ctx().Err() == nil {
-		e.dropState(scratch)
+		err = errors.Join(err, e.dropState(scratch))
 	}
 	return err
 }
