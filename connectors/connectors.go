@@ -70,6 +70,9 @@ type TableChanges struct {
 type SnapshotChunk struct {
 	Table int
 	Rows  *zset.Batch
+	// Part numbers what is read side by side, from 0: the rows of one part come
+	// in the order in which the table has them, so often in that of a key.
+	Part int
 }
 
 // A Sink takes what a source has to say, in order. Its methods block when the

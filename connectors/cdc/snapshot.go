@@ -167,9 +167,9 @@ func (r *run) takeSnapshot(ctx context.Context, name string, at connectors.Posit
 	r.m.snapshotChunks.Store(uint64(plan.all))
 	r.m.snapshotChunksDone.Store(uint64(plan.chunks))
 	keeper, _ := r.sink.(connectors.SnapshotKeeper)
-	err := r.copyPieces(ctx, name, plan, func(t *tableState, b *zset.Batch) error {
-		r.m.snapshotRecords.Add(uint64(b.Len()))
-		if err := r.sink.SnapshotChunk(ctx, connectors.SnapshotChunk{Table: t.ID, Rows: b}); err != nil {
+	err := r.copyPieces(ctx, name, plan, func(c connectors.SnapshotChunk) error {
+		r.m.snapshotRecords.Add(uint64(c.Rows.Len()))
+		if err := r.sink.SnapshotChunk(ctx, c); err != nil {
 			return &sinkError{err}
 		}
 		return nil
@@ -202,7 +202,7 @@ func (r *run) takeSnapshot(ctx context.Context, name string, at connectors.Posit
 // copyPieces reads what is left of a plan as of an exported snapshot, by
 // several workers. emit gets the rows and done each piece when it is whole; they are not
 // called at the same time. A table that is gone stops by itself.
-func (r *run) copyPieces(ctx context.Context, name string, plan *snapshotPlan, emit func(*tableState, *zset.Batch) error, done func(piece) error) error {
+func (r *run) copyPieces(ctx context.Context, name string, plan *snapshotPlan, emit func(connectors.SnapshotChunk) error, done func(piece) error) error {
 	pieces := plan.pieces()
 	queue := make(chan piece, len(pieces))
 	for _, p := range pieces {
@@ -211,7 +211,7 @@ func (r *run) copyPieces(ctx context.Context, name string, plan *snapshotPlan, e
 	close(queue)
 	var deliver sync.Mutex
 	g, gctx := errgroup.WithContext(ctx)
-	for range min(r.cfg.SnapshotWorkers, len(pieces)) {
+	for part := range min(r.cfg.SnapshotWorkers, len(pieces)) {
 		g.Go(func() error {
 			conn, err := connect(gctx, &r.cfg, false)
 			if err != nil {
@@ -225,7 +225,7 @@ func (r *run) copyPieces(ctx context.Context, name string, plan *snapshotPlan, e
 			return watched(gctx, &r.cfg, conn.PID(), f.waiting, func(ctx context.Context) error {
 				defer f.interruptible(ctx)()
 				for p := range queue {
-					err := r.copyOne(f, name, plan, p, &deliver, emit, done)
+					err := r.copyOne(f, name, plan, p, part, &deliver, emit, done)
 					if err != nil && ctx.Err() != nil {
 						return ctx.Err()
 					}
@@ -241,7 +241,7 @@ func (r *run) copyPieces(ctx context.Context, name string, plan *snapshotPlan, e
 }
 
 // copyOne reads one piece and notes that it is done.
-func (r *run) copyOne(f *frames, name string, plan *snapshotPlan, p piece, deliver *sync.Mutex, emit func(*tableState, *zset.Batch) error, done func(piece) error) error {
+func (r *run) copyOne(f *frames, name string, plan *snapshotPlan, p piece, part int, deliver *sync.Mutex, emit func(connectors.SnapshotChunk) error, done func(piece) error) error {
 	t := p.heap.table
 	deliver.Lock()
 	failed := t.failed != nil
@@ -256,7 +256,7 @@ func (r *run) copyOne(f *frames, name string, plan *snapshotPlan, p piece, deliv
 			return nil
 		}
 		plan.rows[t.ID] += uint64(b.Len())
-		return emit(t, b)
+		return emit(connectors.SnapshotChunk{Table: t.ID, Rows: b, Part: part})
 	})
 	deliver.Lock()
 	defer deliver.Unlock()

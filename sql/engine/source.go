@@ -514,7 +514,7 @@ type loader struct {
 	store *state.Store
 	rel   *catalog.Relation
 	enc   *op.BaseEncoder
-	bulk  *state.Bulk // keyed tables
+	bulks []*state.Bulk // of each part of a snapshot; of keyed tables
 
 	txn *state.Txn // tables without a key
 	arr op.Arrangement
@@ -524,8 +524,7 @@ func newLoader(store *state.Store, rel *catalog.Relation) (*loader, error) {
 	l := &loader{store: store, rel: rel, enc: op.NewBaseEncoder(rel.Columns.Types(), rel.Key)}
 	fp := physical.RelationFingerprint(uint32(rel.ID))
 	if len(rel.Key) > 0 {
-		b, err := store.NewBulk(fp, "rows")
-		l.bulk = b
+		_, err := l.part(0)
 		return l, err
 	}
 	l.txn = store.NewTxn()
@@ -534,13 +533,30 @@ func newLoader(store *state.Store, rel *catalog.Relation) (*loader, error) {
 	return l, err
 }
 
+// part gives the bulk load of one part: two whose rows alternate would have to
+// be sorted together.
+func (l *loader) part(n int) (*state.Bulk, error) {
+	for len(l.bulks) <= n {
+		b, err := l.store.NewBulk(physical.RelationFingerprint(uint32(l.rel.ID)), "rows")
+		if err != nil {
+			return nil, err
+		}
+		l.bulks = append(l.bulks, b)
+	}
+	return l.bulks[n], nil
+}
+
 func (l *loader) add(c connectors.SnapshotChunk) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.bulk != nil {
+	if len(l.rel.Key) > 0 {
+		bulk, err := l.part(c.Part)
+		if err != nil {
+			return err
+		}
 		for i := range c.Rows.Len() {
 			key, value := l.enc.Encode(c.Rows.Row(i))
-			if err := l.bulk.Add(key, value); err != nil {
+			if err := bulk.Add(key, value); err != nil {
 				return err
 			}
 		}
@@ -555,19 +571,31 @@ func (l *loader) add(c connectors.SnapshotChunk) error {
 	return l.txn.Commit(nil)
 }
 
+// finish makes what is loaded a part of the table's state.
 func (l *loader) finish() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.bulk != nil {
-		return l.bulk.Finish()
+	for _, b := range l.bulks {
+		if err := b.Finish(); err != nil {
+			return err
+		}
 	}
-	return nil
+	return l.close()
 }
 
 func (l *loader) abort() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.bulk != nil {
-		_ = l.bulk.Abort() // what is left is removed at the next start
+	for _, b := range l.bulks {
+		_ = b.Abort() // what is left is removed at the next start
 	}
+	_ = l.close() // what counts of it is committed
+}
+
+func (l *loader) close() (err error) {
+	if l.txn != nil {
+		err = l.txn.Close()
+		l.txn = nil
+	}
+	return err
 }

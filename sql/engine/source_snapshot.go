@@ -107,8 +107,10 @@ func (r *sourceRunner) SnapshotForget(_ context.Context, keys connectors.Snapsho
 func (l *loader) ingest() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.bulk != nil {
-		return l.bulk.Ingest()
+	for _, b := range l.bulks {
+		if err := b.Ingest(); err != nil {
+			return err
+		}
 	}
 	return nil
 }
