@@ -9,6 +9,7 @@ import (
 
 	"github.com/helios-sql/helios-sql/connectors"
 	"github.com/helios-sql/helios-sql/sql/pgerr"
+	"github.com/jackc/pglogrepl"
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
@@ -26,31 +27,23 @@ func positionLost(code pgerr.Code, format string, args ...any) error {
 // identify learns whose log the server has. If at is given, everything up to
 // it must lie in that log, or the position is lost.
 func (r *run) identify(ctx context.Context, repl *pgconn.PgConn, at *connectors.Position) error {
-	rows, err := query(ctx, repl, "IDENTIFY_SYSTEM")
+	server, err := pglogrepl.IdentifySystem(ctx, repl)
 	if err != nil {
 		return asPgerr(err, "identifying the server")
 	}
-	system := rows[0][0]
-	timeline, err := strconv.ParseUint(rows[0][1], 10, 32)
-	if err != nil {
-		return fmt.Errorf("identifying the server: %w", err)
-	}
-	end, err := connectors.ParseLSN(rows[0][2])
-	if err != nil {
-		return fmt.Errorf("identifying the server: %w", err)
-	}
+	now, end := uint32(server.Timeline), connectors.LSN(server.XLogPos)
 	if at != nil {
-		if err := checkSystem(&r.cfg, system); err != nil {
+		if err := checkSystem(&r.cfg, server.SystemID); err != nil {
 			return err
 		}
-		if now := uint32(timeline); r.cfg.Timeline != 0 && r.cfg.Timeline != now {
+		if r.cfg.Timeline != 0 && r.cfg.Timeline != now {
 			history := ""
 			if now > 1 { // the first has none
-				rows, err := query(ctx, repl, "TIMELINE_HISTORY "+strconv.FormatUint(timeline, 10))
+				file, err := pglogrepl.TimelineHistory(ctx, repl, server.Timeline)
 				if err != nil {
 					return asPgerr(err, "reading the server's timeline history")
 				}
-				history = rows[0][1]
+				history = string(file.Content)
 			}
 			if err := onTimeline(*at, r.cfg.Timeline, now, history); err != nil {
 				return err
@@ -60,7 +53,7 @@ func (r *run) identify(ctx context.Context, repl *pgconn.PgConn, at *connectors.
 			return positionLost(pgerr.ObjectNotInPrerequisite, "the source's server ends at %s, before the last position %s: it was restored from a backup", end, at.LSN)
 		}
 	}
-	r.cfg.SystemID, r.cfg.Timeline = system, uint32(timeline)
+	r.cfg.SystemID, r.cfg.Timeline = server.SystemID, now
 	return nil
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/helios-sql/helios-sql/connectors"
 	"github.com/helios-sql/helios-sql/sql/pgerr"
+	"github.com/jackc/pglogrepl"
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
@@ -60,7 +61,7 @@ func validate(ctx context.Context, cfg Config) (*Discovered, error) {
 	}
 	defer repl.Close(context.WithoutCancel(ctx))
 	err = watched(ctx, &cfg, repl.PID(), nil, func(ctx context.Context) error {
-		_, err := query(ctx, repl, "IDENTIFY_SYSTEM")
+		_, err := pglogrepl.IdentifySystem(ctx, repl)
 		return asPgerr(err, "opening a replication connection")
 	})
 	if err != nil {
@@ -335,12 +336,12 @@ func slotCommand(name string, temporary, export, failover bool) string {
 
 // createSlot gives where the slot starts, and the name of the snapshot as of there.
 func createSlot(ctx context.Context, repl *pgconn.PgConn, command string) (connectors.LSN, string, error) {
-	rows, err := query(ctx, repl, command)
+	made, err := pglogrepl.ParseCreateReplicationSlot(repl.Exec(ctx, command))
 	if err != nil {
 		return 0, "", asPgerr(err, "creating the replication slot")
 	}
-	lsn, err := connectors.ParseLSN(rows[0][1])
-	return lsn, rows[0][2], err
+	lsn, err := connectors.ParseLSN(made.ConsistentPoint)
+	return lsn, made.SnapshotName, err
 }
 
 func (r *run) emptySnapshot(ctx context.Context, lsn connectors.LSN) (connectors.Position, error) {

@@ -14,12 +14,12 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// libraryNames are the figures of the source as a library: -only cdc.
-var libraryNames = []string{"cdc-rows1000", "cdc-rows1", "cdc-mix", "cdc-latency", "cdc-snapshot", "cdc-large", "cdc-value"}
+// cdcNames are the figures of the source as a library: -only cdc.
+var cdcNames = []string{"cdc-rows1000", "cdc-rows1", "cdc-mix", "cdc-latency", "cdc-snapshot", "cdc-large", "cdc-value"}
 
 // library measures a program that reads changes through connectors/cdc, in a
 // process of its own, over TCP, as its peers.
-func (b *bench) library(ctx context.Context) (err error) {
+func (b *bench) cdc(ctx context.Context) (err error) {
 	defer closeAll(&err, &b.pg)
 	if err := launch(&b.pg); err != nil {
 		return err
@@ -40,21 +40,21 @@ func (b *bench) library(ctx context.Context) (err error) {
 		changes     int
 		load        string
 	}{
-		{"cdc-rows1000", "library: changes/s, 1000-row transactions", b.libraryChanges, insert(b.users, b.libraryChanges/1000, 1000)},
-		{"cdc-rows1", "library: changes/s, single-row transactions", b.libraryChanges1, insert(b.users, b.libraryChanges1, 1)},
-		{"cdc-mix", "library: changes/s, updates and deletes", b.libraryMix * 1500, mixed(b.users, b.libraryMix)},
+		{"cdc-rows1000", "library: changes/s, 1000-row transactions", b.cdcChanges, insert(b.users, b.cdcChanges/1000, 1000)},
+		{"cdc-rows1", "library: changes/s, single-row transactions", b.cdcChanges1, insert(b.users, b.cdcChanges1, 1)},
+		{"cdc-mix", "library: changes/s, updates and deletes", b.cdcMix * 1500, mixed(b.users, b.cdcMix)},
 	} {
 		if !b.wants(s.name) {
 			continue
 		}
-		if err := b.libraryDrain(ctx, conn, s.title, s.changes, s.load); err != nil {
+		if err := b.cdcDrain(ctx, conn, s.title, s.changes, s.load); err != nil {
 			return fmt.Errorf("%s: %w", s.name, err)
 		}
 	}
 	for _, part := range []struct {
 		name string
 		run  func(context.Context, *pgx.Conn) error
-	}{{"cdc-latency", b.libraryLatency}, {"cdc-snapshot", b.librarySnapshot}, {"cdc-large", b.libraryLarge}, {"cdc-value", b.libraryValue}} {
+	}{{"cdc-latency", b.cdcLatency}, {"cdc-snapshot", b.cdcSnapshot}, {"cdc-large", b.cdcLarge}, {"cdc-value", b.cdcValue}} {
 		if !b.wants(part.name) {
 			continue
 		}
@@ -90,7 +90,7 @@ func dropSlots(ctx context.Context, conn *pgx.Conn) error {
 	return execAll(ctx, conn, "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots")
 }
 
-func (b *bench) libraryDrain(ctx context.Context, conn *pgx.Conn, title string, changes int, load string) error {
+func (b *bench) cdcDrain(ctx context.Context, conn *pgx.Conn, title string, changes int, load string) error {
 	say("%s: %d", title, changes)
 	from, end, err := makeChanges(ctx, conn, load)
 	if err != nil {
@@ -149,9 +149,9 @@ func (b *bench) libraryDrain(ctx context.Context, conn *pgx.Conn, title string, 
 	return dropSlots(ctx, conn)
 }
 
-// libraryLatency measures the time from a commit's acknowledgement until a
+// cdcLatency measures the time from a commit's acknowledgement until a
 // program that prints each event has it in its standard output: ours, and pg_recvlogical.
-func (b *bench) libraryLatency(ctx context.Context, conn *pgx.Conn) error {
+func (b *bench) cdcLatency(ctx context.Context, conn *pgx.Conn) error {
 	for _, rate := range []int{200, 2000} {
 		say("library: commit to event, %d commits/s", rate)
 		var ours, theirs [2][]float64
@@ -263,9 +263,9 @@ func (b *bench) printLatency(ctx context.Context, conn *pgx.Conn, rate int, out 
 	return dropSlots(ctx, conn)
 }
 
-// librarySnapshot reads a table by the library and by psql: one connection
+// cdcSnapshot reads a table by the library and by psql: one connection
 // each, and the library by two.
-func (b *bench) librarySnapshot(ctx context.Context, conn *pgx.Conn) error {
+func (b *bench) cdcSnapshot(ctx context.Context, conn *pgx.Conn) error {
 	say("library: snapshot of %d rows", b.bigRows)
 	if err := execAll(ctx, conn, "CREATE TABLE big (LIKE orders INCLUDING ALL)", "CREATE TABLE half1 (LIKE orders INCLUDING ALL)", "CREATE TABLE half2 (LIKE orders INCLUDING ALL)",
 		fmt.Sprintf("INSERT INTO big SELECT "+order+" FROM generate_series(1::bigint, %[2]d) i", b.users, b.bigRows),
@@ -304,21 +304,21 @@ func (b *bench) librarySnapshot(ctx context.Context, conn *pgx.Conn) error {
 	return execAll(ctx, conn, "DROP TABLE big, half1, half2")
 }
 
-// libraryLarge measures the memory that one large transaction takes.
-func (b *bench) libraryLarge(ctx context.Context, conn *pgx.Conn) error {
-	say("library: a transaction of %d rows", b.libraryLargeRows)
-	return b.libraryPeak(ctx, conn, fmt.Sprintf("library: peak RSS, a transaction of %s rows", number(float64(b.libraryLargeRows))),
-		insert(b.users, 1, b.libraryLargeRows), b.libraryLargeRows, 256)
+// cdcLarge measures the memory that one large transaction takes.
+func (b *bench) cdcLarge(ctx context.Context, conn *pgx.Conn) error {
+	say("library: a transaction of %d rows", b.cdcLargeRows)
+	return b.cdcPeak(ctx, conn, fmt.Sprintf("library: peak RSS, a transaction of %s rows", number(float64(b.cdcLargeRows))),
+		insert(b.users, 1, b.cdcLargeRows), b.cdcLargeRows, 256)
 }
 
-// libraryValue measures the memory that one large value takes.
-func (b *bench) libraryValue(ctx context.Context, conn *pgx.Conn) error {
+// cdcValue measures the memory that one large value takes.
+func (b *bench) cdcValue(ctx context.Context, conn *pgx.Conn) error {
 	say("library: a value of 256 MB")
-	return b.libraryPeak(ctx, conn, "library: peak RSS, a value of 256 MB",
+	return b.cdcPeak(ctx, conn, "library: peak RSS, a value of 256 MB",
 		"INSERT INTO orders SELECT max(id) + 1, 1, 1, 'paid', repeat('0123456789abcdef', 16 << 20), now() FROM orders", 1, 2048)
 }
 
-func (b *bench) libraryPeak(ctx context.Context, conn *pgx.Conn, title, load string, changes int, most float64) error {
+func (b *bench) cdcPeak(ctx context.Context, conn *pgx.Conn, title, load string, changes int, most float64) error {
 	if _, _, err := makeChanges(ctx, conn, load); err != nil {
 		return err
 	}

@@ -41,19 +41,19 @@ type sizes struct {
 	stateKeys   int
 	stateTicks  int
 
-	libraryChanges   int // of transactions of 1000 rows
-	libraryChanges1  int
-	libraryMix       int // transactions of 1500 changes
-	libraryLargeRows int // of one transaction
+	cdcChanges   int // of transactions of 1000 rows
+	cdcChanges1  int
+	cdcMix       int // transactions of 1500 changes
+	cdcLargeRows int // of one transaction
 }
 
 var (
 	fullSizes = sizes{rounds: 5, users: 10_000, orders: 200_000, changes1000: 500_000, changes1: 100_000, mix: 200, latencyTime: 8 * time.Second,
 		bigRows: 5_000_000, reads: 4 * time.Second, idle: 10 * time.Second, stateKeys: 3_000_000, stateTicks: 1000,
-		libraryChanges: 1_000_000, libraryChanges1: 1_000_000, libraryMix: 400, libraryLargeRows: 10_000_000}
+		cdcChanges: 1_000_000, cdcChanges1: 1_000_000, cdcMix: 400, cdcLargeRows: 10_000_000}
 	quickSizes = sizes{rounds: 3, users: 10_000, orders: 50_000, changes1000: 150_000, changes1: 30_000, mix: 60, latencyTime: 2 * time.Second,
 		bigRows: 500_000, reads: time.Second, idle: 3 * time.Second, stateKeys: 300_000, stateTicks: 200,
-		libraryChanges: 200_000, libraryChanges1: 60_000, libraryMix: 60, libraryLargeRows: 1_000_000}
+		cdcChanges: 200_000, cdcChanges1: 60_000, cdcMix: 60, cdcLargeRows: 1_000_000}
 )
 
 // figureNames are the names that -only takes, in the order measured.
@@ -82,7 +82,7 @@ func main() {
 		return
 	}
 	quick := flag.Bool("quick", false, "small sizes")
-	only := flag.String("only", "", "comma-separated figures: "+strings.Join(figureNames, ", ")+"; or of the library: cdc for all of "+strings.Join(libraryNames, ", "))
+	only := flag.String("only", "", "comma-separated figures: "+strings.Join(figureNames, ", ")+"; or of the library: cdc for all of "+strings.Join(cdcNames, ", "))
 	jsonFile := flag.String("json", "", "also write the figures to this file")
 	rounds := flag.Int("rounds", 0, "number of rounds; 0: as the sizes say")
 	binary := flag.String("binary", "", "program to measure; empty: build bin/helios-sql")
@@ -99,7 +99,7 @@ func main() {
 	if *only != "" {
 		for name := range strings.SplitSeq(*only, ",") {
 			if name == "cdc" {
-				b.only = append(b.only, libraryNames...)
+				b.only = append(b.only, cdcNames...)
 			} else {
 				b.only = append(b.only, name)
 			}
@@ -121,7 +121,7 @@ func main() {
 
 func (b *bench) wants(names ...string) bool {
 	if len(b.only) == 0 {
-		return !slices.Contains(libraryNames, names[0]) // they have a run of their own
+		return !slices.Contains(cdcNames, names[0]) // they have a run of their own
 	}
 	return slices.ContainsFunc(names, func(n string) bool { return slices.Contains(b.only, n) })
 }
@@ -129,8 +129,8 @@ func (b *bench) wants(names ...string) bool {
 // run measures everything and cleans up.
 func (b *bench) run(ctx context.Context) (err error) {
 	for _, name := range b.only {
-		if !slices.Contains(figureNames, name) && !slices.Contains(libraryNames, name) {
-			return fmt.Errorf("no figure %q: there are %s, %s", name, strings.Join(figureNames, ", "), strings.Join(libraryNames, ", "))
+		if !slices.Contains(figureNames, name) && !slices.Contains(cdcNames, name) {
+			return fmt.Errorf("no figure %q: there are %s, %s", name, strings.Join(figureNames, ", "), strings.Join(cdcNames, ", "))
 		}
 	}
 	if b.binary == "" && b.wants(figureNames...) {
@@ -161,7 +161,7 @@ func (b *bench) run(ctx context.Context) (err error) {
 		{b.streaming, []string{"rows1000", "rows1", "mix", "latency"}},
 		{b.big, []string{"snapshot", "reads", "restart", "idle"}},
 		{b.state, []string{"state"}},
-		{b.library, libraryNames},
+		{b.cdc, cdcNames},
 	} {
 		if !b.wants(part.names...) {
 			continue

@@ -145,12 +145,7 @@ func (s *Session) addSourceTable(ctx context.Context, st *ast.AlterSource, out *
 	if err != nil {
 		return err
 	}
-	locked := true
-	defer func() {
-		if locked {
-			unlock()
-		}
-	}()
+	defer unlock()
 	src, err := e.alterable(st.Name[0], st.Pos)
 	if err != nil {
 		return err
@@ -194,8 +189,7 @@ func (s *Session) addSourceTable(ctx context.Context, st *ast.AlterSource, out *
 	}
 	actx, a, end := e.beginAlteration(ctx, src.ID, "adding "+name)
 	defer end()
-	unlock()
-	locked = false
+	unlock() // the copy takes its time
 	if err = e.addTable(actx, a, src, adding); err != nil && e.ctx().Err() == nil {
 		e.forgetAdding(src, adding)
 	}
@@ -395,12 +389,7 @@ func (s *Session) refreshSourceTable(ctx context.Context, st *ast.AlterSource) e
 	if err != nil {
 		return err
 	}
-	locked := true
-	defer func() {
-		if locked {
-			unlock()
-		}
-	}()
+	defer unlock()
 	src, err := e.alterable(st.Name[0], st.Pos)
 	if err != nil {
 		return err
@@ -441,8 +430,7 @@ func (s *Session) refreshSourceTable(ctx context.Context, st *ast.AlterSource) e
 	if err != nil {
 		return err
 	}
-	unlock()
-	locked = false
+	unlock() // the copy takes its time
 	if unpublished {
 		if err := src.connector.Publish(actx, src.def, now); err != nil {
 			return err

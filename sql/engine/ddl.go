@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/helios-sql/helios-sql/sql/catalog"
 	"github.com/helios-sql/helios-sql/sql/parser/ast"
@@ -21,11 +22,12 @@ func exists(kind, name string) *pgerr.Error {
 	return n
 }
 
-// lockDDL keeps other changes of the catalog out until the result is called.
+// lockDDL keeps other changes of the catalog out until the result is called;
+// to call it again does nothing.
 func (e *Engine) lockDDL(ctx context.Context) (func(), error) {
 	select {
 	case e.ddl <- struct{}{}:
-		return func() { <-e.ddl }, nil
+		return sync.OnceFunc(func() { <-e.ddl }), nil
 	case <-ctx.Done():
 		return nil, canceled(ctx)
 	}
