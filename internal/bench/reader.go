@@ -11,7 +11,6 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
-	"strings"
 	"syscall"
 	"time"
 
@@ -21,11 +20,12 @@ import (
 // A readJob is what a reader, this program started again, reads with the library.
 type readJob struct {
 	DSN          string
-	Slot         string   // to stream from; "": a snapshot
-	Tables       []string // nil: orders
-	Events       int      // after that many creates, updates, deletes and reads it is done
-	Transactions bool     // through Transactions, not Events
-	Print        bool     // the notes, one a line, without end
+	Slot         string // to stream from; "": a snapshot
+	Table        string // "": orders
+	Workers      int    // of the snapshot
+	Events       int    // after that many creates, updates, deletes and reads it is done
+	Transactions bool   // through Transactions, not Events
+	Print        bool   // the notes, one a line, without end
 }
 
 // A readResult is what it took.
@@ -43,8 +43,8 @@ const readFlag = "-library-reader"
 // readCommand is a reader about to be started.
 func (b *bench) readCommand(ctx context.Context, job readJob) *exec.Cmd {
 	job.DSN = b.pg.TCP("shop")
-	if job.Tables == nil {
-		job.Tables = []string{"orders"}
+	if job.Table == "" {
+		job.Table = "orders"
 	}
 	text, err := json.Marshal(job)
 	if err != nil {
@@ -109,9 +109,10 @@ func runReader(text string) error {
 	if err := json.Unmarshal([]byte(text), &job); err != nil {
 		return err
 	}
-	cfg := cdc.Config{ConnectionString: job.DSN, Tables: job.Tables, SlotName: job.Slot, PublicationName: publication, SnapshotMode: cdc.SnapshotNever}
+	cfg := cdc.Config{ConnectionString: job.DSN, Tables: []string{job.Table}, SlotName: job.Slot, PublicationName: publication, SnapshotMode: cdc.SnapshotNever}
 	if job.Slot == "" {
-		cfg.SnapshotMode, cfg.PublicationName = cdc.SnapshotInitialOnly, "helios_bench_snapshot_"+strings.Join(job.Tables, "_")
+		cfg.SnapshotMode, cfg.PublicationName = cdc.SnapshotInitialOnly, "helios_bench_snapshot"
+		cfg.SnapshotWorkers = job.Workers
 	}
 	src, err := cdc.NewSource(cfg)
 	if err != nil {
