@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -31,14 +32,8 @@ func (b *bench) latencies(ctx context.Context) error {
 	for round := range b.rounds {
 		us := func() error { return b.viewLatency(ctx, writer, &ours) }
 		them := func() error { return b.subscriptionLatency(ctx, writer, &theirs) }
-		turns := []func() error{us, them}
-		if round%2 == 1 {
-			turns[0], turns[1] = them, us
-		}
-		for _, turn := range turns {
-			if err := turn(); err != nil {
-				return err
-			}
+		if err := inTurns(round, us, them); err != nil {
+			return err
 		}
 		say("  round %d: p50 %.2f p99 %.2f ms, subscription %.2f %.2f ms", round+1, ours[0][round], ours[1][round], theirs[0][round], theirs[1][round])
 	}
@@ -46,6 +41,19 @@ func (b *bench) latencies(ctx context.Context) error {
 	b.report.add(figure{Name: "commit to visible, p50", Unit: "ms", Rounds: ours[0], Ceiling: "subscription", OfEach: theirs[0]}, &p50)
 	p99 := target{"≤ subscription's", func(f *figure) bool { return f.Ratio <= 1 }}
 	b.report.add(figure{Name: "commit to visible, p99", Unit: "ms", Rounds: ours[1], Ceiling: "subscription", OfEach: theirs[1]}, &p99)
+	return nil
+}
+
+// inTurns measures one after the other, every other round in reverse.
+func inTurns(round int, sides ...func() error) error {
+	if round%2 == 1 {
+		slices.Reverse(sides)
+	}
+	for _, side := range sides {
+		if err := side(); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 

@@ -130,14 +130,8 @@ func (b *bench) cdcDrain(ctx context.Context, conn *pgx.Conn, title string, chan
 			peer = append(peer, perChange(d.cpu))
 			return nil
 		}
-		turns := []func() error{read(&f.Rounds, false), theirs, read(&byTransaction.Rounds, true)}
-		if round%2 == 1 {
-			turns[0], turns[2] = turns[2], turns[0]
-		}
-		for _, turn := range turns {
-			if err := turn(); err != nil {
-				return err
-			}
+		if err := inTurns(round, read(&f.Rounds, false), theirs, read(&byTransaction.Rounds, true)); err != nil {
+			return err
 		}
 		say("  round %d: %s/s, pg_recvlogical %s/s", round+1, number(f.Rounds[round]), number(f.OfEach[round]))
 	}
@@ -163,14 +157,8 @@ func (b *bench) cdcLatency(ctx context.Context, conn *pgx.Conn) error {
 				return b.printLatency(ctx, conn, rate, &theirs, exec.CommandContext(ctx, b.pg.Bin("pg_recvlogical"), "-d", b.pg.TCP("shop"), "-S", peerSlot, "--start", "-n",
 					"-o", "proto_version=1", "-o", "publication_names="+publication, "-f", "-", "-F", "0"))
 			}
-			turns := []func() error{us, them}
-			if round%2 == 1 {
-				turns[0], turns[1] = them, us
-			}
-			for _, turn := range turns {
-				if err := turn(); err != nil {
-					return err
-				}
+			if err := inTurns(round, us, them); err != nil {
+				return err
 			}
 		}
 		b.report.add(figure{Name: fmt.Sprintf("library: commit to event, %d commits/s, p50", rate), Unit: "ms", Rounds: ours[0], Ceiling: "pg_recvlogical", OfEach: theirs[0]}, nil)

@@ -111,7 +111,13 @@ var errHalted = errors.New("the source is halted")
 // that it delivered is in. It gives the position: nothing behind it is in.
 // resumeSource goes on from there; after an error the source goes on already.
 func (r *sourceRunner) halt(ctx context.Context) (at connectors.LSN, err error) {
-	r.gate.Lock()
+	for !r.gate.TryLock() { // a delivery waits for the tick loop, perhaps for room on the disk
+		select {
+		case <-ctx.Done():
+			return 0, canceled(ctx)
+		case <-time.After(2 * time.Millisecond):
+		}
+	}
 	r.gate.halted = true
 	r.endHalted()
 	r.gate.Unlock()
