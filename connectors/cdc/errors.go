@@ -80,6 +80,10 @@ func IsTransient(err error) bool {
 	if err == nil || errors.As(err, &sink) {
 		return false
 	}
+	var lost *lostError
+	if errors.As(err, &lost) {
+		return true // whatever the code of its cause: a new connection tells
+	}
 	var pg *pgconn.PgError
 	if errors.As(err, &pg) {
 		return transientCode(pg.Code)
@@ -88,10 +92,9 @@ func IsTransient(err error) bool {
 	if errors.As(err, &own) {
 		return transientCode(string(own.Code))
 	}
-	var lost *lostError
 	var netErr net.Error
 	var connect *pgconn.ConnectError
-	return errors.As(err, &lost) || errors.As(err, &netErr) || errors.As(err, &connect) ||
+	return errors.As(err, &netErr) || errors.As(err, &connect) ||
 		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) || errors.Is(err, pgconn.ErrConnClosed) ||
 		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNREFUSED) ||
 		errors.Is(err, os.ErrNotExist) || errors.Is(err, context.DeadlineExceeded)

@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/helios-sql/helios-sql/connectors"
@@ -154,11 +155,27 @@ type run struct {
 	whole    bool           // the next connection gets each transaction when it has committed
 }
 
-// The bounds of the wait between two attempts.
+// The bounds of the wait between two attempts, by what the server says: another
+// process has the slot, perhaps our last connection; it is starting.
 const (
-	backoffMin = 100 * time.Millisecond
-	backoffMax = 15 * time.Second
+	backoffMin      = 100 * time.Millisecond
+	backoffActive   = time.Second
+	backoffStarting = 2 * time.Second
+	backoffMax      = 15 * time.Second
 )
+
+// backoff is how long to wait after err, which is the last of so many failures in a row.
+func backoff(err error, failures int) time.Duration {
+	bound := backoffMax
+	switch code := pgerr.CodeOf(err); {
+	case code == pgerr.ObjectInUse:
+		bound = backoffActive
+	case code == pgerr.CannotConnectNow, errors.Is(err, syscall.ECONNREFUSED):
+		bound = backoffStarting
+	}
+	wait := min(backoffMin<<min(failures-1, 10), bound)
+	return wait/2 + rand.N(wait/2)
+}
 
 // Run delivers changes to the sink, from start on, until ctx ends or an error
 // that no retry mends.
@@ -172,8 +189,7 @@ func (s *feed) Run(ctx context.Context, start *connectors.Position, sink connect
 		s.Confirm(*start)
 		s.m.delivered.Store(uint64(start.LSN))
 	}
-	backoff := backoffMin
-	for {
+	for failures := 1; ; failures++ {
 		before, began := s.m.received.Load(), time.Now()
 		err := r.attempt(ctx, start)
 		if o, ok := sink.(orderedSink); ok {
@@ -206,18 +222,17 @@ func (s *feed) Run(ctx context.Context, start *connectors.Position, sink connect
 			start = &at
 		}
 		if s.m.received.Load() != before || time.Since(began) > backoffMax {
-			backoff = backoffMin
+			failures = 1
 		}
 		s.m.reconnects.Add(1)
 		sink.Status("retrying", err)
-		wait := backoff/2 + rand.N(backoff)
+		wait := backoff(err, failures)
 		s.log.Warn("source connection lost", "error", err, "retry_in", wait)
 		select {
 		case <-time.After(wait):
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
-		backoff = min(2*backoff, backoffMax)
 	}
 }
 
