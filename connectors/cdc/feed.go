@@ -156,7 +156,8 @@ type run struct {
 }
 
 // The bounds of the wait between two attempts, by what the server says: another
-// process has the slot, perhaps our last connection; it is starting.
+// process has the slot, perhaps our last connection; it is starting. A table that
+// was changed while its snapshot was read is read as soon as may be.
 const (
 	backoffMin      = 100 * time.Millisecond
 	backoffActive   = time.Second
@@ -167,7 +168,10 @@ const (
 // backoff is how long to wait after err, which is the last of so many failures in a row.
 func backoff(err error, failures int) time.Duration {
 	bound := backoffMax
+	var changed *changedError
 	switch code := pgerr.CodeOf(err); {
+	case errors.As(err, &changed):
+		bound = backoffMin
 	case code == pgerr.ObjectInUse:
 		bound = backoffActive
 	case code == pgerr.CannotConnectNow, errors.Is(err, syscall.ECONNREFUSED):

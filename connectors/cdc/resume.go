@@ -38,15 +38,17 @@ import (
 // before was truncated or rewritten, and its table begins anew. So do tables without a key,
 // those whose definition is another, and those whose partitions are others.
 //
-// It always begins at L1, however often the snapshot is interrupted: what F lost to T and
-// did not get from R yet is touched again the next time, and read again.
+// It begins at L1 again however often the snapshot is interrupted: what F lost to T and
+// did not get from R yet is touched again the next time, and read again. A table that
+// was truncated or rewritten meanwhile does not interrupt it: the others are read to
+// their end, and what is recorded then is of L2, which takes the place of L1.
 
 // A SnapshotProgress is how far a snapshot has come, and what is needed to go on.
 type SnapshotProgress struct {
 	Rows   uint64          // handed to the program
 	Tables []TableProgress `json:",omitempty"`
 
-	LSN  connectors.LSN `json:",omitempty"` // of the first snapshot
+	LSN  connectors.LSN `json:",omitempty"` // of the snapshot that what is done is of
 	XMin uint64         `json:",omitempty"` // the oldest transaction that it may not see
 }
 
@@ -57,7 +59,7 @@ type TableProgress struct {
 	Rows          uint64 // handed to the program
 	Chunks, Done  int    // ranges of pages, and how many of them are done
 
-	Definition string         `json:",omitempty"` // a hash
+	Definition string         `json:",omitempty"` // a hash; "": it begins anew
 	Heaps      []HeapProgress `json:",omitempty"`
 }
 
@@ -231,6 +233,9 @@ func (r *run) resume(ctx context.Context, conn *pgconn.PgConn, was *SnapshotProg
 		return at, err
 	}
 	defer repl.Close(context.WithoutCancel(ctx))
+	if err := r.oldest(ctx, conn, &made); err != nil {
+		return at, err
+	}
 	at.LSN = made.lsn
 	r.sink.Status("snapshot", nil)
 	r.log.Info("the snapshot goes on", "chunks_done", plan.chunks, "chunks", plan.all, "first_lsn", plan.lsn, "lsn", at.LSN)
@@ -249,7 +254,7 @@ func (r *run) resume(ctx context.Context, conn *pgconn.PgConn, was *SnapshotProg
 			return at, err
 		}
 	}
-	return at, r.takeSnapshot(ctx, made.snapshot, at, plan)
+	return at, r.takeSnapshot(ctx, made, plan)
 }
 
 // passingSlot names a slot that lives as long as a snapshot is read.
@@ -259,6 +264,7 @@ func (r *run) passingSlot() string { return fmt.Sprintf("%.40s_%016x", r.cfg.Slo
 type madeSlot struct {
 	lsn      connectors.LSN
 	snapshot string
+	xmin     uint64 // the oldest transaction that the snapshot may not see
 }
 
 // makeSlot makes a slot; its snapshot lives as long as the connection. The

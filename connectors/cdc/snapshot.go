@@ -40,7 +40,8 @@ type snapshotPlan struct {
 	heaps []*heap
 	lsn   connectors.LSN // of the first of the snapshots that it was read at
 	xmin  uint64         // the oldest transaction that that one may not see
-	defs  []string       // by table: its definition
+	defs  []string       // by table: its definition; "": it begins anew
+	torn  []error        // by table: it was changed meanwhile
 
 	rows   []uint64 // by table, copied
 	chunks int      // done of all
@@ -58,7 +59,7 @@ type piece struct {
 // snapshot is taken: a heap that has another file when it is read was truncated
 // or rewritten meanwhile, which a snapshot does not see.
 func (r *run) planSnapshot(ctx context.Context, conn *pgconn.PgConn) (*snapshotPlan, error) {
-	p := &snapshotPlan{rows: make([]uint64, len(r.tables))}
+	p := &snapshotPlan{rows: make([]uint64, len(r.tables)), torn: make([]error, len(r.tables))}
 	byOID := map[string]*tableState{}
 	oids := []string{"0"}
 	for _, t := range r.tables {
@@ -117,57 +118,78 @@ func (r *run) planSnapshot(ctx context.Context, conn *pgconn.PgConn) (*snapshotP
 }
 
 // pieces are what is left to read. Of chunks that were read at an earlier
-// snapshot, that is what may have changed since.
+// snapshot, that is what may have changed since; it comes last.
 func (p *snapshotPlan) pieces() (list []piece) {
 	const most = 16 // chunks that are looked through at once
+	var changed []piece
 	for _, h := range p.heaps {
 		for i := 0; i < len(h.done); {
 			end := i + 1
-			for h.done[i] && end < len(h.done) && h.done[end] && end < i+most {
-				end++
+			if !h.done[i] {
+				list = append(list, piece{h, i, end, false})
+			} else {
+				for end < len(h.done) && h.done[end] && end < i+most {
+					end++
+				}
+				changed = append(changed, piece{h, i, end, true})
 			}
-			list = append(list, piece{h, i, end, h.done[i]})
 			i = end
 		}
 	}
-	return list
+	return append(list, changed...)
 }
 
 // firstSnapshot reads all of the planned tables as of a new slot.
 func (r *run) firstSnapshot(ctx context.Context, conn *pgconn.PgConn, made madeSlot, plan *snapshotPlan) error {
 	r.sink.Status("snapshot", nil)
-	err := watched(ctx, &r.cfg, conn.PID(), nil, func(ctx context.Context) error {
-		rows, err := query(ctx, conn, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT "+quoteLiteral(made.snapshot)+
-			"; SELECT pg_snapshot_xmin(pg_current_snapshot())")
-		if err == nil {
-			plan.xmin, err = strconv.ParseUint(rows[0][0], 10, 64)
-		}
-		if err == nil {
-			_, err = query(ctx, conn, "COMMIT; SELECT 1")
-		}
+	if err := r.oldest(ctx, conn, &made); err != nil {
 		return err
-	})
-	if err != nil {
-		return asPgerr(err, "taking the snapshot")
 	}
-	plan.lsn = made.lsn
+	plan.lsn, plan.xmin = made.lsn, made.xmin
 	if h, ok := r.sink.(*handover); ok {
 		h.snapshotAt = made.lsn
 	}
 	if err := r.sink.SnapshotBegin(ctx); err != nil {
 		return &sinkError{err}
 	}
-	return r.takeSnapshot(ctx, made.snapshot, connectors.Position{LSN: made.lsn}, plan)
+	return r.takeSnapshot(ctx, made, plan)
+}
+
+// oldest looks up the oldest transaction that the slot's snapshot may not see.
+func (r *run) oldest(ctx context.Context, conn *pgconn.PgConn, made *madeSlot) error {
+	err := watched(ctx, &r.cfg, conn.PID(), nil, func(ctx context.Context) error {
+		rows, err := query(ctx, conn, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT "+quoteLiteral(made.snapshot)+
+			"; SELECT pg_snapshot_xmin(pg_current_snapshot())")
+		if err == nil {
+			made.xmin, err = strconv.ParseUint(rows[0][0], 10, 64)
+		}
+		if err == nil {
+			_, err = query(ctx, conn, "COMMIT; SELECT 1")
+		}
+		return err
+	})
+	return asPgerr(err, "taking the snapshot")
 }
 
 // takeSnapshot reads the planned tables as of an exported snapshot into the
 // sink and publishes them at its position. What the plan has as done is brought up to
-// that position by what changed of it, see resume.go.
-func (r *run) takeSnapshot(ctx context.Context, name string, at connectors.Position, plan *snapshotPlan) error {
+// that position by what changed of it, see resume.go. If a table was changed meanwhile
+// nothing is published: the others are recorded as of this position.
+func (r *run) takeSnapshot(ctx context.Context, made madeSlot, plan *snapshotPlan) error {
 	r.m.snapshotChunks.Store(uint64(plan.all))
 	r.m.snapshotChunksDone.Store(uint64(plan.chunks))
 	keeper, _ := r.sink.(connectors.SnapshotKeeper)
-	err := r.copyPieces(ctx, name, plan, func(c connectors.SnapshotChunk) error {
+	record := func() error {
+		if keeper == nil {
+			return nil
+		}
+		rec := connectors.SnapshotRecord{Chunks: plan.chunks, Of: plan.all, Bytes: func() ([]byte, error) { return json.Marshal(plan.progress(r.tables)) }}
+		if err := keeper.SnapshotRecord(ctx, rec); err != nil {
+			return &sinkError{err}
+		}
+		return nil
+	}
+	err := r.copyPieces(ctx, made.snapshot, plan, func(c connectors.SnapshotChunk) error {
 		r.m.snapshotRecords.Add(uint64(c.Rows.Len()))
 		if err := r.sink.SnapshotChunk(ctx, c); err != nil {
 			return &sinkError{err}
@@ -181,22 +203,35 @@ func (r *run) takeSnapshot(ctx context.Context, name string, at connectors.Posit
 		if plan.tableDone(p.heap.table) {
 			r.m.snapshotTables.Add(1)
 		}
-		if keeper == nil {
-			return nil
-		}
-		rec := connectors.SnapshotRecord{Chunks: plan.chunks, Of: plan.all, Bytes: func() ([]byte, error) { return json.Marshal(plan.progress(r.tables)) }}
-		if err := keeper.SnapshotRecord(ctx, rec); err != nil {
-			return &sinkError{err}
-		}
-		return nil
+		return record()
 	})
 	if err != nil {
 		return err
 	}
-	if err := r.sink.SnapshotEnd(ctx, at); err != nil {
+	if err := plan.advance(r.tables, made); err != nil {
+		return errors.Join(err, record())
+	}
+	if err := r.sink.SnapshotEnd(ctx, connectors.Position{LSN: made.lsn}); err != nil {
 		return &sinkError{err}
 	}
 	return nil
+}
+
+// advance makes the snapshot that all tables are read at the one to go on
+// from, if one was changed meanwhile and begins anew; its error comes back.
+func (p *snapshotPlan) advance(tables []*tableState, made madeSlot) (err error) {
+	for i, torn := range p.torn {
+		if torn == nil {
+			continue
+		}
+		err = torn
+		p.restart(tables[i])
+		p.defs[i] = ""
+	}
+	if err != nil {
+		p.lsn, p.xmin = made.lsn, made.xmin
+	}
+	return err
 }
 
 // copyPieces reads what is left of a plan as of an exported snapshot, by
@@ -244,9 +279,9 @@ func (r *run) copyPieces(ctx context.Context, name string, plan *snapshotPlan, e
 func (r *run) copyOne(f *frames, name string, plan *snapshotPlan, p piece, part int, deliver *sync.Mutex, emit func(connectors.SnapshotChunk) error, done func(piece) error) error {
 	t := p.heap.table
 	deliver.Lock()
-	failed := t.failed != nil
+	stopped := t.failed != nil || plan.torn[t.ID] != nil
 	deliver.Unlock()
-	if failed {
+	if stopped {
 		return nil
 	}
 	err := r.copyPiece(f, name, plan, p, func(b *zset.Batch) error {
@@ -261,6 +296,7 @@ func (r *run) copyOne(f *frames, name string, plan *snapshotPlan, p piece, part 
 	deliver.Lock()
 	defer deliver.Unlock()
 	var gone *goneError
+	var changed *changedError
 	switch {
 	case t.failed != nil:
 		return nil
@@ -275,6 +311,10 @@ func (r *run) copyOne(f *frames, name string, plan *snapshotPlan, p piece, part 
 		r.m.tableErrors.Add(1)
 		r.sink.TableError(t.ID, gone.err)
 		return nil
+	case errors.As(err, &changed):
+		plan.torn[t.ID] = err
+		_, err = f.exec("ROLLBACK")
+		return err
 	}
 	return err
 }
@@ -325,10 +365,15 @@ func (r *run) copyPiece(f *frames, name string, plan *snapshotPlan, p piece, emi
 	return err
 }
 
-// changedMeanwhile is the error of a table that the next attempt sees as it is
-// then; a part of it that was read is void.
+// A changedError says that a table was changed while its snapshot was read.
+// What was read of it is void: the next attempt sees it as it is then.
+type changedError struct{ err error }
+
+func (e *changedError) Error() string { return e.err.Error() }
+func (e *changedError) Unwrap() error { return e.err }
+
 func changedMeanwhile(t *tableState, cause error) error {
-	return pgerr.Newf(pgerr.SerializationFailure, "table %s was changed while its snapshot was read: %s", t.spec, cause)
+	return &changedError{pgerr.Newf(pgerr.SerializationFailure, "table %s was changed while its snapshot was read: %s", t.spec, cause)}
 }
 
 // copySQL selects the captured columns in binary; those that are carried as
