@@ -164,6 +164,14 @@ type Spooler interface {
 	SpoolBytes() int64
 }
 
+// A ChunkCounter is a Source whose snapshot is read in chunks.
+type ChunkCounter interface {
+	// SnapshotChunks gives how many chunks of the last snapshot are done, those
+	// before an interruption among them, and of how many; 0 of 0: there was none
+	// since the source was made. Safe for concurrent use.
+	SnapshotChunks() (done, of int64)
+}
+
 // ParseLSN reads PostgreSQL's notation; 22P02 if it is not that.
 func ParseLSN(s string) (LSN, error) {
 	hi, lo, ok := strings.Cut(s, "/")

@@ -118,6 +118,11 @@ func (s *feed) Lag() (bytes int64, age time.Duration) {
 // SpoolBytes implements connectors.Spooler.
 func (s *feed) SpoolBytes() int64 { return s.m.spoolBytes.Load() }
 
+// SnapshotChunks implements connectors.ChunkCounter.
+func (s *feed) SnapshotChunks() (done, of int64) {
+	return int64(s.m.snapshotChunksDone.Load()), int64(s.m.snapshotChunks.Load())
+}
+
 // Metrics gives the counters. Safe for concurrent use.
 func (s *feed) Metrics() Metrics {
 	bytes, age := s.Lag()

@@ -228,6 +228,7 @@ func (r *run) resume(ctx context.Context, conn *pgconn.PgConn, was *SnapshotProg
 		return at, err
 	}
 	anew := plan.adopt(was, r.tables)
+	r.countChunks(plan)
 	made, repl, err := r.makeSlot(ctx, slotCommand(r.passingSlot(), true, true, false), &connectors.Position{LSN: was.LSN})
 	if err != nil {
 		return at, err

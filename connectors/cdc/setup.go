@@ -268,6 +268,9 @@ func (r *run) first(ctx context.Context, conn *pgconn.PgConn, found *Discovered)
 			return at, err
 		}
 	}
+	if plan != nil {
+		r.countChunks(plan)
+	}
 	made, repl, err := r.makeSlot(ctx, slotCommand(name, temporary, plan != nil, r.cfg.Failover && !temporary), nil)
 	if err != nil {
 		return at, err

@@ -176,8 +176,7 @@ func (r *run) oldest(ctx context.Context, conn *pgconn.PgConn, made *madeSlot) e
 // that position by what changed of it, see resume.go. If a table was changed meanwhile
 // nothing is published: the others are recorded as of this position.
 func (r *run) takeSnapshot(ctx context.Context, made madeSlot, plan *snapshotPlan) error {
-	r.m.snapshotChunks.Store(uint64(plan.all))
-	r.m.snapshotChunksDone.Store(uint64(plan.chunks))
+	r.countChunks(plan)
 	keeper, _ := r.sink.(connectors.SnapshotKeeper)
 	record := func() error {
 		if keeper == nil {
@@ -232,6 +231,12 @@ func (p *snapshotPlan) advance(tables []*tableState, made madeSlot) (err error) 
 		p.lsn, p.xmin = made.lsn, made.xmin
 	}
 	return err
+}
+
+// countChunks shows how far the plan has come.
+func (r *run) countChunks(p *snapshotPlan) {
+	r.m.snapshotChunks.Store(uint64(p.all))
+	r.m.snapshotChunksDone.Store(uint64(p.chunks))
 }
 
 // copyPieces reads what is left of a plan as of an exported snapshot, by

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/helios-sql/helios-sql/internal/faultproxy"
 	"github.com/helios-sql/helios-sql/internal/pgtest"
 	"github.com/jackc/pgx/v5/pgconn"
 )
@@ -89,4 +90,46 @@ func TestSnapshotKilled(t *testing.T) {
 		t.Fatal("no snapshot went on")
 	}
 	t.Logf("went on %d times", kept)
+}
+
+// How far a snapshot has come is shown, also where it goes on after a lost
+// connection and after a kill.
+func TestSnapshotProgress(t *testing.T) {
+	pg := pgtest.Start(t)
+	db := pg.CreateDatabase(t)
+	pg.MustExec(t, db, `CREATE TABLE other (id int); CREATE TABLE a (id int PRIMARY KEY, v text); INSERT INTO a SELECT i, repeat('x', 200) FROM generate_series(1, 20000) i`)
+	p := faultproxy.New(t, fmt.Sprintf("127.0.0.1:%d", pg.Port))
+	p.AfterBytes(2_000_000, faultproxy.Hold)
+	s := newServer(t, "--checkpoint-interval", "5ms")
+	s.start()
+	h := s.connect()
+	must(t, h, fmt.Sprintf(`CREATE SOURCE src FROM CDC CONNECTION %s TABLES (a) WITH (slot_name = 'progress', poll_interval = '10ms', snapshot_chunk_bytes = 65536, snapshot_workers = 1)`,
+		quote(strings.Replace(pg.TCP(db), fmt.Sprint(pg.Port), fmt.Sprint(p.Port()), 1))))
+	const within = "SELECT snapshot_chunks_done > 0 AND snapshot_chunks_done < snapshot_chunks FROM helios.sources"
+	for deadline := time.Now().Add(30 * time.Second); p.Pending() && time.Now().Before(deadline); {
+		time.Sleep(5 * time.Millisecond)
+	}
+	eventually(t, h, within, "t")
+	// A snapshot that goes on needs a slot, and that waits for this transaction.
+	open := pg.MustConnect(t, db).PgConn()
+	must(t, open, "BEGIN; INSERT INTO other VALUES (1)")
+	p.All(faultproxy.Cut)
+	eventually(t, pg.MustConnect(t, db).PgConn(), "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'CREATE_REPLICATION_SLOT%' AND state = 'active'", "1")
+	done := must(t, h, "SELECT snapshot_chunks_done, snapshot_chunks FROM helios.sources")[0]
+	eventually(t, h, within, "t")
+	s.Kill()
+	s.spawn()
+	var err error
+	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+		if h, err = s.dial(); err == nil {
+			break
+		}
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer h.Close(context.Background())
+	eventually(t, h, "SELECT snapshot_chunks_done, snapshot_chunks FROM helios.sources", done)
+	must(t, open, "COMMIT")
+	eventually(t, h, "SELECT state, snapshot_chunks_done = snapshot_chunks FROM helios.sources", "streaming", "t")
 }

@@ -23,6 +23,7 @@ import (
 type alteration struct {
 	what   string // for helios.sources
 	rows   atomic.Int64
+	source atomic.Pointer[connectors.Source] // that copies
 	cancel context.CancelCauseFunc
 	ended  chan struct{} // closed when nothing of it is left
 }
@@ -133,7 +134,13 @@ func (e *Engine) altering(src catalog.ID) string {
 	e.sources.Lock()
 	defer e.sources.Unlock()
 	if a := e.sources.altering[src]; a != nil {
-		return fmt.Sprintf("%s: %d rows", a.what, a.rows.Load())
+		text := fmt.Sprintf("%s: %d rows", a.what, a.rows.Load())
+		if source := a.source.Load(); source != nil {
+			if c := snapshotChunks(*source, [2]int64{}); c[1] > 0 {
+				text += fmt.Sprintf(", %d of %d chunks", c[0], c[1])
+			}
+		}
+		return text
 	}
 	return ""
 }

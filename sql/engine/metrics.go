@@ -27,6 +27,8 @@ func (e *Engine) Collector() prometheus.Collector {
 		spoolBytes:   desc("cdc_spool_bytes", "Bytes in files of large transactions that have not committed at the source.", "source"),
 		up:           desc("cdc_up", "1 while the source streams or takes its snapshot.", "source"),
 		snapshotRows: desc("cdc_snapshot_rows_total", "Rows of the snapshot loaded since the start.", "source"),
+		chunks:       desc("cdc_snapshot_chunks", "Chunks that the snapshot is read in.", "source"),
+		chunksDone:   desc("cdc_snapshot_chunks_done", "Chunks of the snapshot that are done, before a restart too.", "source"),
 	}
 }
 
@@ -34,7 +36,7 @@ type collector struct {
 	e *Engine
 
 	ticks, transactions, changes, tickSeconds, syncs, statements, errors, tick *prometheus.Desc
-	lagBytes, lagSeconds, spoolBytes, up, snapshotRows                         *prometheus.Desc
+	lagBytes, lagSeconds, spoolBytes, up, snapshotRows, chunks, chunksDone     *prometheus.Desc
 }
 
 func (c *collector) Describe(ch chan<- *prometheus.Desc) { prometheus.DescribeByCollect(c, ch) }
@@ -63,7 +65,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 			continue
 		}
 		r.mu.Lock()
-		source, state, rows := r.source, r.mu.state, r.mu.snapshotRows
+		source, state, rows, chunks := r.source, r.mu.state, r.mu.snapshotRows, snapshotChunks(r.source, r.mu.chunks)
 		r.mu.Unlock()
 		up := 0.0
 		if state == "streaming" || state == "snapshot" || state == finished {
@@ -71,6 +73,8 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 		}
 		gauge(c.up, up, src.Name)
 		gauge(c.snapshotRows, float64(rows), src.Name)
+		gauge(c.chunksDone, float64(chunks[0]), src.Name)
+		gauge(c.chunks, float64(chunks[1]), src.Name)
 		if source != nil {
 			bytes, age := source.Lag()
 			gauge(c.lagBytes, float64(bytes), src.Name)

@@ -45,6 +45,7 @@ type sourceRunner struct {
 		err          error
 		since        time.Time
 		snapshotRows int64
+		chunks       [2]int64 // of the snapshot: done, of how many; when the source does not tell
 	}
 	transactions, changes atomic.Int64
 	lastCommit            atomic.Int64 // µs
@@ -201,6 +202,18 @@ func (e *Engine) resumeSource(old *sourceRunner) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.mu.snapshotRows += old.mu.snapshotRows
+	r.mu.chunks = snapshotChunks(old.source, old.mu.chunks)
+}
+
+// snapshotChunks are what a source tells of its snapshot, or what is known
+// from before it was made.
+func snapshotChunks(source connectors.Source, before [2]int64) [2]int64 {
+	if c, ok := source.(connectors.ChunkCounter); ok {
+		if done, of := c.SnapshotChunks(); of > 0 {
+			return [2]int64{done, of}
+		}
+	}
+	return before
 }
 
 // stopSource ends a source's goroutine and waits for it.

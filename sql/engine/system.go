@@ -114,6 +114,7 @@ func (sr *systemRelations) addHelios(e *Engine) {
 	sr.add("helios", "sources", []types.Column{
 		column("id", types.OIDType), column("name", types.Text), column("state", types.Text), column("since", types.TimestampTZ),
 		column("lsn", types.Text), column("lag_bytes", types.Int8), column("lag_ms", types.Int8), column("snapshot_rows", types.Int8),
+		column("snapshot_chunks_done", types.Int8), column("snapshot_chunks", types.Int8),
 		column("transactions", types.Int8), column("changes", types.Int8), column("last_error", types.Text), column("altering", types.Text)},
 		func(_ *Session, v *readView, row *rowBuilder) error { return e.sourceRows(v, row) })
 	sr.add("helios", "views", []types.Column{
@@ -157,13 +158,14 @@ func (e *Engine) sourceRows(v *readView, row *rowBuilder) error {
 			if src.Dropping {
 				state = "dropping"
 			}
-			if err := row.text(state).null().null().null().null().null().null().null().null().null().end(); err != nil {
+			if err := row.text(state).null().null().null().null().null().null().null().null().null().null().null().end(); err != nil {
 				return err
 			}
 			continue
 		}
 		r.mu.Lock()
 		state, failure, at, snapshot, source := r.mu.state, r.mu.err, r.mu.since, r.mu.snapshotRows, r.source
+		chunks := snapshotChunks(source, r.mu.chunks)
 		r.mu.Unlock()
 		row.text(state).time(at)
 		if lsn := v.lsn(src.ID); lsn > 0 {
@@ -181,7 +183,13 @@ func (e *Engine) sourceRows(v *readView, row *rowBuilder) error {
 		if failure != nil {
 			message = pgerr.Flatten(failure).Message
 		}
-		if err := row.int(snapshot).int(r.transactions.Load()).int(r.changes.Load()).opt(message).opt(e.altering(src.ID)).end(); err != nil {
+		row.int(snapshot)
+		if chunks[1] > 0 {
+			row.int(chunks[0]).int(chunks[1])
+		} else {
+			row.null().null()
+		}
+		if err := row.int(r.transactions.Load()).int(r.changes.Load()).opt(message).opt(e.altering(src.ID)).end(); err != nil {
 			return err
 		}
 	}

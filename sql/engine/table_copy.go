@@ -72,6 +72,7 @@ func (e *Engine) tryCopy(ctx context.Context, a *alteration, src *catalog.Source
 	if err != nil {
 		return err
 	}
+	a.source.Store(&source)
 	ctx, cancel := context.WithCancel(ctx)
 	c := &tableCopy{engine: e, main: src.ID, rel: rel, rows: &a.rows, cancel: cancel,
 		ready: make(chan connectors.LSN, 1), until: make(chan connectors.LSN, 1)}
