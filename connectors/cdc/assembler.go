@@ -27,6 +27,7 @@ type assembler struct {
 	m        *counters
 
 	at       connectors.Position // what the sink has
+	until    connectors.LSN      // what commits behind it is not taken, see reached; 0: everything is
 	progress connectors.LSN      // seen without changes, not yet passed on
 
 	open      bool // between Begin and Commit
@@ -131,6 +132,9 @@ func (a *assembler) begin(final connectors.LSN, at time.Time, xid uint32) error 
 	if a.open {
 		return corrupt("Begin within a transaction")
 	}
+	if a.until > 0 && final >= a.until {
+		return errReached
+	}
 	a.open, a.final, a.time, a.xid = true, final, at, xid
 	a.messages, a.skip, a.begun = 0, 0, false
 	// A position is the end of a commit record; a commit record that starts
@@ -203,9 +207,21 @@ func (a *assembler) commit(end connectors.LSN) error {
 		a.stepRows, a.stepBytes = 0, 0
 		a.at = connectors.Position{LSN: end}
 		a.progress = end
-		return nil
+		return a.reached()
 	}
-	return a.flush(connectors.Position{LSN: end}, true)
+	if err := a.flush(connectors.Position{LSN: end}, true); err != nil {
+		return err
+	}
+	return a.reached()
+}
+
+// reached ends the session where all is in that it is to take: every transaction
+// whose commit record ends by until, and nothing else.
+func (a *assembler) reached() error {
+	if a.until > 0 && a.at.LSN >= a.until {
+		return errReached
+	}
+	return nil
 }
 
 // flush delivers what is assembled and moves the position.
@@ -246,10 +262,15 @@ func (a *assembler) flush(p connectors.Position, last bool) error {
 // passProgress tells the sink how far the source has come without changes.
 func (a *assembler) passProgress() error {
 	p := a.progress
-	a.progress = 0
+	if a.progress = 0; a.until > 0 {
+		p = min(p, a.until)
+	}
 	a.at.LSN = max(a.at.LSN, p)
 	a.m.delivered.Store(uint64(a.at.LSN))
-	return a.tell(p)
+	if err := a.tell(p); err != nil {
+		return err
+	}
+	return a.reached()
 }
 
 func (a *assembler) tableFailed(table int, err error) {

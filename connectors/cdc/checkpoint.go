@@ -89,6 +89,7 @@ func (c *Checkpoint) UnmarshalJSON(data []byte) (err error) {
 type mark struct {
 	at       connectors.Position
 	snapshot bool              // within a snapshot
+	last     bool              // at the end of one: the added tables are whole
 	progress *SnapshotProgress // of the snapshot, where it has moved
 }
 
@@ -98,7 +99,9 @@ func (s *Source) Checkpoint() Checkpoint {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c := Checkpoint{LSN: s.pos.at.LSN, Step: s.pos.at.Step, StepLSN: s.pos.at.StepLSN, Slot: s.feed.cfg.SlotName, SystemID: s.systemID, Timeline: s.timeline}
-	c.Tables = append(c.Tables, s.tables...)
+	if c.Tables = append(c.Tables, s.tables...); s.adding {
+		c.Tables = c.Tables[:s.firstAdded]
+	}
 	if s.pos.snapshot {
 		p := SnapshotProgress{}
 		if s.progress != nil {
@@ -140,8 +143,11 @@ func (s *Source) Confirm(cp Checkpoint) error {
 
 // Restore makes the source go on exactly behind a checkpoint. It is called
 // before Start. A zero one makes the source begin anew, and so does SnapshotAlways. Within a
-// snapshot it goes on with what is missing of it, if its slot is still there. The
-// captured tables must be those of the checkpoint, or fewer.
+// snapshot it goes on with what is missing of it, if its slot is still there.
+//
+// Listed tables may be other ones than the checkpoint's: one that is listed no
+// more is left out from there on, and one that is new gets a snapshot of its own, see added.go.
+// With AllTables and Schemas they stay the checkpoint's.
 func (s *Source) Restore(cp Checkpoint) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -162,8 +168,15 @@ func (s *Source) Restore(cp Checkpoint) error {
 	if err != nil {
 		return err
 	}
+	if cp.Snapshot != nil {
+		p := *cp.Snapshot
+		p.Tables = slices.DeleteFunc(slices.Clone(p.Tables), func(tp TableProgress) bool {
+			return !slices.ContainsFunc(tables, func(t *Table) bool { return t.OID == tp.OID })
+		})
+		cp.Snapshot = &p
+	}
 	s.restored = &cp
-	s.feed.restored = tables
+	s.feed.restored, s.feed.adding = tables, len(specs)-len(tables)
 	cfg := s.feed.fresh
 	cfg.TableSpecs, cfg.AllTables, cfg.Schemas = specs, false, nil
 	if cfg.SystemID == "" {
@@ -189,8 +202,10 @@ func (s *Source) Restore(cp Checkpoint) error {
 	return nil
 }
 
-// restoredTables matches the configured tables with the checkpoint's.
+// restoredTables matches the configured tables with the checkpoint's. Those
+// that it lacks come last.
 func (s *Source) restoredTables(cp Checkpoint) (specs []TableSpec, tables []*Table, err error) {
+	tables = []*Table{}
 	pin := func(spec TableSpec, t *Table) {
 		spec.Pin = &Pin{OID: t.OID}
 		specs, tables = append(specs, spec), append(tables, t)
@@ -201,18 +216,20 @@ func (s *Source) restoredTables(cp Checkpoint) (specs []TableSpec, tables []*Tab
 			pin(TableSpec{Schema: t.Schema, Name: t.Name}, t)
 		}
 	}
-next:
+	var added []TableSpec
 	for _, spec := range cfg.TableSpecs {
-		for _, t := range cp.Tables {
-			if t.Schema == spec.Schema && t.Name == spec.Name {
-				pin(spec, t)
-				continue next
-			}
+		at := slices.IndexFunc(cp.Tables, func(t *Table) bool { return t.Schema == spec.Schema && t.Name == spec.Name })
+		if at < 0 {
+			added = append(added, spec)
+			continue
 		}
-		return nil, nil, pgerr.Newf(pgerr.FeatureNotSupported, "table %s is not in the checkpoint: adding a table to a source that is restored is not supported", spec).
+		pin(spec, cp.Tables[at])
+	}
+	if len(added) > 0 && cfg.SnapshotMode == SnapshotInitialOnly {
+		return nil, nil, pgerr.Newf(pgerr.FeatureNotSupported, "table %s is not in the checkpoint: adding a table to a source with snapshot mode initial_only is not supported", added[0]).
 			WithHint("Capture it with a source of its own, or begin anew without a checkpoint.")
 	}
-	if len(specs) == 0 {
+	if specs = append(specs, added...); len(specs) == 0 {
 		return nil, nil, pgerr.Newf(pgerr.InvalidParameterValue, "the checkpoint has no tables")
 	}
 	return specs, tables, nil

@@ -54,7 +54,10 @@ type tableState struct {
 	leaves   map[string]string // of a partitioned table: file by partition, by OID
 	identity byte              // pg_class.relreplident
 	owned    bool
-	parent   bool // other tables inherit from it
+	// unpublished is what is wrong if it cannot be mended: the publication, which
+	// was made by us, lacks the table.
+	unpublished error
+	parent      bool // other tables inherit from it
 }
 
 // A relation is what a Relation message announced, matched with the captured

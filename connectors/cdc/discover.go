@@ -23,9 +23,10 @@ type Discovered struct {
 	// PublicationExists: it was there; else Run makes it.
 	PublicationExists bool
 
-	tables []*tableState
-	canPub bool
-	events bool // definitions are followed: pins hold the OID only
+	tables  []*tableState
+	filters map[string]string // as they were recorded with the publication
+	canPub  bool
+	events  bool // definitions are followed: pins hold the OID only
 }
 
 // Pinned gives cfg with the discovered tables listed and pinned, which is what

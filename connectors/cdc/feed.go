@@ -23,6 +23,7 @@ type feed struct {
 	cfg       Config
 	fresh     Config   // what to begin anew with
 	restored  []*Table // with cfg.events: the tables as of the start
+	adding    int      // that many of the configured ones, at their end, are new since
 	m         counters
 	confirmed atomic.Uint64
 	pace      atomic.Pointer[pace]
@@ -152,6 +153,7 @@ type run struct {
 	sink     connectors.Sink
 	tables   []*tableState
 	versions []*Table // with cfg.events: the tables as of the sink's position
+	adding   int      // of feed: they have no snapshot yet
 	asm      *assembler
 	told     bool           // the sink knows the tables
 	kept     [2]string      // system identifier and timeline that the sink has
@@ -189,7 +191,7 @@ func backoff(err error, failures int) time.Duration {
 // Run delivers changes to the sink, from start on, until ctx ends or an error
 // that no retry mends.
 func (s *feed) Run(ctx context.Context, start *connectors.Position, sink connectors.Sink) error {
-	r := &run{feed: s, cfg: s.cfg, sink: sink, versions: s.restored, kept: [2]string{s.cfg.SystemID, fmt.Sprint(s.cfg.Timeline)}}
+	r := &run{feed: s, cfg: s.cfg, sink: sink, versions: s.restored, adding: s.adding, kept: [2]string{s.cfg.SystemID, fmt.Sprint(s.cfg.Timeline)}}
 	defer r.release(ctx)
 	if start != nil && s.cfg.SnapshotMode == SnapshotInitialOnly {
 		return nil // the snapshot is in
@@ -217,7 +219,7 @@ func (s *feed) Run(ctx context.Context, start *connectors.Position, sink connect
 		var lost *PositionLostError
 		if s.cfg.SnapshotMode == SnapshotWhenNeeded && errors.As(err, &lost) {
 			s.log.Warn("the source's position is lost; taking a new snapshot", "error", err)
-			r.cfg, r.tables, r.versions, r.asm, r.told, r.renewed, start = s.fresh.anew(), nil, nil, nil, false, true, nil
+			r.cfg, r.tables, r.versions, r.adding, r.asm, r.told, r.renewed, start = s.fresh.anew(), nil, nil, 0, nil, false, true, nil
 			continue
 		}
 		if !IsTransient(err) {
@@ -272,6 +274,17 @@ func (r *run) attempt(ctx context.Context, start *connectors.Position) error {
 			return err
 		}
 	}
+	err = watched(ctx, &r.cfg, conn.PID(), nil, func(ctx context.Context) error {
+		return r.publish(ctx, conn, found, func(t *tableState) bool {
+			return start == nil && unfinished == nil || t.ID >= len(found.tables)-r.adding
+		})
+	})
+	if err != nil {
+		return err
+	}
+	if start == nil {
+		r.adding = 0 // the snapshot is of all tables
+	}
 	if err := r.announce(ctx, found, start != nil, unfinished != nil); err != nil {
 		return err
 	}
@@ -288,8 +301,9 @@ func (r *run) attempt(ctx context.Context, start *connectors.Position) error {
 		if r.cfg.SnapshotMode == SnapshotInitialOnly {
 			return nil
 		}
-		start = &at
-		r.Confirm(at)
+		if start = &at; !r.cfg.events || unfinished == nil {
+			r.Confirm(at) // else the program says when it has it: until then it may come back to the snapshot
+		}
 		r.m.delivered.Store(uint64(at.LSN))
 	} else if err := watched(ctx, &r.cfg, conn.PID(), nil, func(ctx context.Context) error { return checkSlot(ctx, conn, &r.cfg, *start) }); err != nil {
 		return err
@@ -298,6 +312,11 @@ func (r *run) attempt(ctx context.Context, start *connectors.Position) error {
 		r.asm = newAssembler(ctx, r.sink, &r.cfg, len(r.tables), *start, &r.m)
 		r.asm.pace = &r.pace
 		r.asm.noted, r.asm.flushed = r.versions, slices.Clone(r.versions)
+	}
+	if r.adding > 0 {
+		if err := r.addTables(ctx, conn); err != nil {
+			return err
+		}
 	}
 	conn.Close(ctx)
 	return r.stream(ctx)
@@ -316,7 +335,7 @@ func (r *run) announce(ctx context.Context, found *Discovered, streaming, unfini
 	r.cfg = found.Pinned(r.cfg)
 	list := make([]connectors.Table, len(found.tables))
 	for i, t := range found.tables {
-		if t.failed != nil && !streaming && !unfinished {
+		if t.failed != nil && (!streaming && !unfinished || r.isAdded(t)) {
 			return t.failed
 		}
 		if t.failed != nil && t.kind != 0 && r.cfg.SnapshotMode == SnapshotWhenNeeded && pgerr.CodeOf(t.failed) == pgerr.UndefinedTable {
@@ -331,7 +350,7 @@ func (r *run) announce(ctx context.Context, found *Discovered, streaming, unfini
 	if !r.told {
 		err := r.sink.Tables(ctx, list)
 		if o, ok := r.sink.(orderedSink); ok {
-			err = o.announce(ctx, found.SystemID, r.versions)
+			err = o.announce(ctx, found.SystemID, r.versions[:len(r.versions)-r.adding])
 		}
 		if err != nil {
 			return &sinkError{err}

@@ -34,7 +34,7 @@ func (d *Discovered) needFilter(t *tableState, cfg *Config, published string, re
 	case d.Version < 150000:
 		t.failed = &TableError{t.Schema, t.Name, pgerr.Unsupported(0, "WHERE on a table of PostgreSQL %d", d.Version/10000).
 			WithHint("PostgreSQL has row filters from version 15 on. Filter in a view.")}
-	case !d.PublicationExists:
+	case !d.PublicationExists || t.unpublished != nil:
 		t.filter = "(" + where + ")"
 	case published != "" && (recorded[t.spec.String()] == where || published == where || published == "("+where+")"):
 		t.filter = published
@@ -58,6 +58,10 @@ func filterRecord(tables []*tableState) string {
 			m[t.spec.String()] = t.spec.Where
 		}
 	}
+	return encodeFilters(m)
+}
+
+func encodeFilters(m map[string]string) string {
 	if len(m) == 0 {
 		return ""
 	}

@@ -82,7 +82,14 @@ func (t *tableState) adopt(d *Table) {
 // is another begins anew by the one that was found.
 func (r *run) adoptVersions(found *Discovered, unfinished bool) {
 	if r.versions != nil {
+		r.versions = slices.Clone(r.versions[:min(len(r.versions), len(found.tables)-r.adding)])
 		for _, t := range found.tables {
+			if t.ID == len(r.versions) { // it is added
+				d := t.definition()
+				d.assumed = r.cfg.SnapshotMode == SnapshotNever
+				r.versions = append(r.versions, d)
+				continue
+			}
 			d, is, old := t.definition(), t.fingerprint(), r.versions[t.ID]
 			if t.adopt(old); unfinished && t.failed == nil && t.fingerprint() != is {
 				d.Version = old.Version + 1

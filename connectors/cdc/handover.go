@@ -14,7 +14,7 @@ type item struct {
 	kind     itemKind
 	txn      *txnBuf
 	chunk    connectors.SnapshotChunk
-	last     bool // chunk of the snapshot
+	last     bool // chunk of the snapshot, or nothing but tables that were voided
 	at       connectors.Position
 	tables   []*Table
 	systemID string
@@ -32,6 +32,7 @@ const (
 	itemTables
 	itemSnapshotBegin
 	itemSnapshotResume
+	itemAdd
 	itemChunk
 	itemForget
 	itemVoid
@@ -58,7 +59,7 @@ type handover struct {
 
 	snapshotAt connectors.LSN
 	record     []byte // the last one
-	held       item   // the chunk that may be the last one
+	held       item   // the chunk, or voided table, that may be the last one
 	heldAny    bool
 	lastBeat   time.Time
 }
@@ -157,11 +158,30 @@ func (h *handover) SnapshotForget(ctx context.Context, keys connectors.SnapshotC
 
 func (h *handover) SnapshotBegin(ctx context.Context) error {
 	h.record = nil
-	if h.heldAny {
-		h.heldAny = false
+	h.dropHeld()
+	return h.put(ctx, item{kind: itemSnapshotBegin, at: connectors.Position{LSN: h.snapshotAt}})
+}
+
+// add begins the snapshot of the added tables, which are those from first on.
+func (h *handover) add(ctx context.Context, at connectors.Position, first int, tables []*Table) error {
+	h.dropHeld()
+	if err := h.put(ctx, item{kind: itemAdd, at: at, table: first, tables: tables}); err != nil {
+		return err
+	}
+	for i := range tables {
+		if err := h.passHeld(ctx, false); err != nil {
+			return err
+		}
+		h.held, h.heldAny = item{kind: itemVoid, table: first + i, received: time.Now()}, true
+	}
+	return nil
+}
+
+func (h *handover) dropHeld() {
+	if h.heldAny && h.held.kind == itemChunk {
 		<-h.chunks
 	}
-	return h.put(ctx, item{kind: itemSnapshotBegin, at: connectors.Position{LSN: h.snapshotAt}})
+	h.heldAny = false
 }
 
 func (h *handover) SnapshotChunk(ctx context.Context, c connectors.SnapshotChunk) error {

@@ -137,7 +137,7 @@ func (t *Transaction) Events() iter.Seq2[*Event, error] {
 				return
 			case LogMessage:
 				t.done = !e.Message.Transactional
-			case Read:
+			case Read, Truncate:
 				t.done = e.Snapshot&SnapshotLast != 0
 			}
 			if !yield(e, nil) {

@@ -82,6 +82,8 @@ func (a *assembler) message(m Message, at connectors.LSN, size int) error {
 		return corrupt("Message outside of transactions within one")
 	} else if at <= a.at.LSN {
 		return nil
+	} else if a.until > 0 && at > a.until {
+		return errReached
 	}
 	if a.cur == nil {
 		a.cur = a.pool.get()

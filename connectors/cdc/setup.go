@@ -164,7 +164,8 @@ func (d *Discovered) findPublication(ctx context.Context, conn *pgconn.PgConn, c
 		}
 	}
 	viaRoot := rows[0][4] == "t"
-	_, recorded := ownComment(cfg, rows[0][5])
+	own, recorded := ownComment(cfg, rows[0][5])
+	d.filters = recorded
 	columns := "'', ''"
 	if d.Version >= 150000 {
 		columns = "array_to_string(attnames, E'\\n'), rowfilter"
@@ -184,6 +185,11 @@ func (d *Discovered) findPublication(ctx context.Context, conn *pgconn.PgConn, c
 				WithHint("Run ALTER PUBLICATION %s ADD TABLE %s.", quoteIdent(cfg.PublicationName), t.spec)
 			if t.kind == 'p' && !viaRoot {
 				e = e.WithHint("Run ALTER PUBLICATION %s SET (publish_via_partition_root = true), and add the table if it is not listed.", quoteIdent(cfg.PublicationName))
+			}
+			if own && t.owned && cfg.events {
+				t.unpublished = e
+				d.needFilter(t, cfg, "", nil)
+				continue
 			}
 			t.failed = e
 			missing = append(missing, t.spec.String())

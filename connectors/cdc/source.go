@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -33,6 +34,8 @@ type Source struct {
 	snapshotSeq  uint64            // events of the snapshot handed out
 	snapshotRows []uint64          // by table
 	progress     *SnapshotProgress // of the snapshot, without rows
+	adding       bool              // the snapshot of added tables has begun, and not come to its end
+	firstAdded   int               // they are those from here on
 
 	// The receiving goroutine's own.
 	receiving atomic.Bool
@@ -41,6 +44,7 @@ type Source struct {
 	cur       walk
 	arena     rowArena
 	fresh     bool           // the next row is its snapshot's first
+	within    mark           // of the snapshot that is being handed out
 	resumed   connectors.LSN // the transaction that the source was restored within
 	pushed    *Event         // taken, and to be given again
 
@@ -255,7 +259,9 @@ func (s *Source) pull(ctx context.Context) (*Event, error) {
 			return e, nil
 		case itemVoid:
 			e := s.snapshotEvent(Truncate, it.table, it.received)
-			e.mark.progress = s.progress.without(e.Table.OID)
+			if e.mark.progress = s.progress.without(e.Table.OID); it.last {
+				s.last(e)
+			}
 			return e, nil
 		default:
 			s.control(it)
@@ -270,17 +276,26 @@ func (s *Source) control(it *item) {
 	switch it.kind {
 	case itemTables:
 		s.tables, s.systemID = it.tables, it.systemID
+		s.snapshotRows = append(s.snapshotRows, make([]uint64, max(0, len(s.tables)-len(s.snapshotRows)))...)
 	case itemOrigin:
 		s.systemID, s.timeline = it.systemID, it.timeline
 	case itemSnapshotBegin:
 		s.snapshotSeq, s.snapshotRows, s.progress = 0, make([]uint64, len(s.tables)), nil
-		s.pos, s.snapshotLSN, s.fresh = mark{snapshot: true}, it.at.LSN, true
+		s.within = mark{snapshot: true}
+		s.pos, s.snapshotLSN, s.fresh, s.adding = s.within, it.at.LSN, true, false
 	case itemSnapshotResume:
+		s.within = mark{snapshot: true}
 		s.snapshotSeq, s.snapshotLSN = 0, it.at.LSN
+	case itemAdd:
+		s.firstAdded = it.table
+		s.tables = append(slices.Clip(s.tables[:it.table]), it.tables...)
+		s.snapshotSeq, s.snapshotLSN, s.snapshotRows = 0, it.at.LSN, make([]uint64, len(s.tables))
+		s.adding, s.within = true, mark{at: it.at}
+		s.pos = s.within
 	case itemRecord:
 		s.progress = it.progress
 	case itemSnapshotEnd:
-		s.pos = mark{at: it.at}
+		s.pos, s.adding = mark{at: it.at}, false
 		s.m.at.Store(uint64(it.at.LSN))
 	}
 }
@@ -357,7 +372,7 @@ func (s *Source) entry(b *txnBuf, n *entry) *Event {
 func (s *Source) snapshotEvent(typ EventType, table int, received time.Time) *Event {
 	e := s.arena.event()
 	*e = Event{Type: typ, Snapshot: SnapshotRow, Table: s.tables[table], CommitTime: received,
-		LSN: s.snapshotLSN, CommitLSN: s.snapshotLSN, Seq: s.snapshotSeq + 1, tableID: table, mark: mark{snapshot: true}}
+		LSN: s.snapshotLSN, CommitLSN: s.snapshotLSN, Seq: s.snapshotSeq + 1, tableID: table, mark: s.within}
 	return e
 }
 
@@ -388,16 +403,22 @@ func (s *Source) row() *Event {
 		e.mark.progress = c.progress
 	}
 	if c.last && last {
-		e.Snapshot |= SnapshotLast
-		e.mark = mark{at: connectors.Position{LSN: s.snapshotLSN}}
+		s.last(e)
 	}
 	return e
+}
+
+// last marks an event as a snapshot's last.
+func (s *Source) last(e *Event) {
+	e.Snapshot |= SnapshotLast
+	e.mark = mark{at: connectors.Position{LSN: s.snapshotLSN}, last: true}
 }
 
 // accept moves the position behind an event that is handed out.
 func (s *Source) accept(e *Event) {
 	s.mu.Lock()
 	s.pos = e.mark
+	s.adding = s.adding && !e.mark.last
 	if e.mark.progress != nil {
 		s.progress = e.mark.progress
 	}
