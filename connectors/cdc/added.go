@@ -75,6 +75,11 @@ func (r *run) addTables(ctx context.Context, conn *pgconn.PgConn) error {
 		return err
 	}
 	plan.heaps = slices.DeleteFunc(plan.heaps, func(h *heap) bool { return !r.isAdded(h.table) })
+	plan.all = 0
+	for _, h := range plan.heaps {
+		plan.all += len(h.done)
+	}
+	r.countChunks(plan)
 	made, repl, err := r.makeSlot(ctx, slotCommand(r.passingSlot(), true, true, false), &r.asm.at)
 	if err != nil {
 		return err
@@ -99,11 +104,15 @@ func (r *run) addTables(ctx context.Context, conn *pgconn.PgConn) error {
 		}
 		return nil
 	}, func(p piece) error {
+		r.m.snapshotChunksDone.Add(1)
 		if plan.tableDone(p.heap.table) {
 			r.m.snapshotTables.Add(1)
 		}
 		return nil
 	})
+	if err == nil {
+		err = plan.advance(r.tables, made) // of a table that was changed meanwhile
+	}
 	if err != nil {
 		return err
 	}
