@@ -42,6 +42,9 @@ type Table struct {
 	// Key are the columns (0-based) of the replica identity: primary key or
 	// index. Empty: REPLICA IDENTITY FULL, the whole row.
 	Key []int
+	// Partitioned: rows may come and go with a partition unsent (see
+	// TableRefresher), so that an insert may find a row of its key.
+	Partitioned bool `json:",omitempty"`
 }
 
 // A Txn is one committed transaction, or one step of a large one. It belongs
@@ -147,6 +150,15 @@ type ConfigKeeper interface {
 	// KeepConfig replaces the configuration by f of it: what the source learned
 	// that its position depends on.
 	KeepConfig(ctx context.Context, f func(config []byte) ([]byte, error)) error
+}
+
+// A TableRefresher is a Sink that can have a table copied anew.
+type TableRefresher interface {
+	Sink
+	// TableStale says that rows of a table may have come or gone without the
+	// source being told: its contents are to be read anew. Its changes go on.
+	// Safe for concurrent use.
+	TableStale(ctx context.Context, table int, why error) error
 }
 
 // A Pacer is a Source that can be told how much to hand over at once: as much

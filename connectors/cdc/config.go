@@ -116,6 +116,8 @@ type TableSpec struct {
 	// Pin is the table as it was when the source was created. A table that
 	// has become incompatible since then stops with an error.
 	Pin *Pin `json:",omitempty"`
+	// Leaves are the partitions that the captured rows are of, by OID.
+	Leaves map[string]Leaf `json:",omitzero"`
 }
 
 // A Pin is what must not change of a captured table.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/helios-sql/helios-sql/connectors"
@@ -47,17 +48,20 @@ type tableState struct {
 	spec     TableSpec
 	columns  []column
 	failed   error
-	filter   string            // the publication's row filter, for the snapshot
-	primary  []string          // attribute numbers of the primary key
-	extras   map[string]bool   // columns upstream that are not captured and were mentioned in the log
-	kind     byte              // pg_class.relkind
-	leaves   map[string]string // of a partitioned table: file by partition, by OID
-	identity byte              // pg_class.relreplident
+	filter   string          // the publication's row filter, for the snapshot
+	primary  []string        // attribute numbers of the primary key
+	extras   map[string]bool // columns upstream that are not captured and were mentioned in the log
+	kind     byte            // pg_class.relkind
+	leaves   map[string]Leaf // of a partitioned table: its partitions, by OID, that the sink's rows are of
+	kept     map[string]Leaf // what the sink keeps of them
+	identity byte            // pg_class.relreplident
 	owned    bool
 	// unpublished is what is wrong if it cannot be mended: the publication, which
 	// was made by us, lacks the table.
 	unpublished error
 	parent      bool // other tables inherit from it
+
+	truncated atomic.Uint32 // the transaction of its last TRUNCATE in the stream
 }
 
 // A relation is what a Relation message announced, matched with the captured
@@ -84,6 +88,7 @@ type decoder struct {
 	}
 	lsn    connectors.LSN // of the message being decoded
 	inTxn  bool           // between Begin and Commit
+	xid    uint32         // of the transaction that is decoded, or was last
 	spool  *spool
 	stream *spooled // between Stream Start and Stop
 
@@ -126,8 +131,8 @@ func (d *decoder) decode(msg []byte) error {
 		if len(body) != 20 {
 			return corrupt("Begin of %d bytes", len(msg))
 		}
-		d.inTxn = true
-		return d.sink.begin(connectors.LSN(binary.BigEndian.Uint64(body)), timestamp(body[8:]), binary.BigEndian.Uint32(body[16:]))
+		d.inTxn, d.xid = true, binary.BigEndian.Uint32(body[16:])
+		return d.sink.begin(connectors.LSN(binary.BigEndian.Uint64(body)), timestamp(body[8:]), d.xid)
 	case 'C':
 		if len(body) != 25 {
 			return corrupt("Commit of %d bytes", len(msg))
@@ -225,6 +230,7 @@ func (d *decoder) streamCommit(body []byte) error {
 	if t == nil {
 		return corrupt("Stream Commit of transaction %d, which is not open", xid)
 	}
+	d.xid = xid
 	if err := d.sink.begin(connectors.LSN(binary.BigEndian.Uint64(body[5:])), timestamp(body[21:]), xid); err != nil {
 		return err
 	}
@@ -494,6 +500,9 @@ func (d *decoder) truncate(body []byte) error {
 		rel := d.relations[oid]
 		if rel == nil {
 			return corrupt("Truncate of relation %d, which was never announced", oid)
+		}
+		if rel.table != nil {
+			rel.table.truncated.Store(d.xid)
 		}
 		// Each relation counts as a message, so that each is an event with a position.
 		wanted, err := d.sink.row(9)

@@ -263,10 +263,8 @@ func (r *run) attempt(ctx context.Context, start *connectors.Position) error {
 	if err != nil {
 		return err
 	}
-	if start != nil && !r.cfg.events {
-		if err := found.followLeaves(ctx, conn, r.tables); err != nil {
-			return err
-		}
+	if !r.cfg.events {
+		found.followLeaves(r.tables, start != nil)
 	}
 	var unfinished *SnapshotProgress
 	if start == nil {

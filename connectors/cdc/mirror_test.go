@@ -26,7 +26,7 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	server = s
+	server, leavesEvery = s, 100*time.Millisecond
 	code := m.Run()
 	s.Close()
 	os.Exit(code)
@@ -44,6 +44,7 @@ type mirror struct {
 	chunks    int
 	txns      []txnNote
 	errs      map[int]error
+	stale     map[int]error
 	statuses  []string
 	lastErr   error
 	failures  []error // all of them
@@ -230,6 +231,16 @@ func (m *mirror) TableError(table int, err error) {
 		m.errs = map[int]error{}
 	}
 	m.errs[table] = err
+}
+
+func (m *mirror) TableStale(_ context.Context, table int, err error) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.stale == nil {
+		m.stale = map[int]error{}
+	}
+	m.stale[table] = err
+	return nil
 }
 
 func (m *mirror) KeepConfig(_ context.Context, f func([]byte) ([]byte, error)) error {

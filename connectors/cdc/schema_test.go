@@ -191,14 +191,18 @@ func TestPublicationFilter(t *testing.T) {
 	t.Parallel()
 	db := server.CreateDatabase(t)
 	server.MustExec(t, db, `CREATE TABLE a (id int PRIMARY KEY, v text, hidden text); INSERT INTO a SELECT i, 'x', 'secret' FROM generate_series(1, 100) i;
-		CREATE TABLE b (id int PRIMARY KEY); CREATE PUBLICATION own FOR TABLE a (id, v) WHERE (id > 50), b`)
-	cfg := testConfig(server, db, "a")
+		CREATE TABLE b (id int PRIMARY KEY)`)
+	cfg, rows, publication := testConfig(server, db, "a"), 51, "a (id, v) WHERE (id > 50), b"
+	if server.Major() < 15 { // the columns are chosen here, and all rows are sent
+		cfg.TableSpecs[0].Columns, rows, publication = []string{"id", "v"}, 102, "a, b"
+	}
+	server.MustExec(t, db, "CREATE PUBLICATION own FOR TABLE "+publication)
 	cfg.PublicationName = "own"
 	c := start(t, server, db, cfg)
 	c.sync()
 	c.exec("INSERT INTO a VALUES (0, 'below', ''), (101, 'above', ''); INSERT INTO b VALUES (1)")
 	c.sync()
-	if got := c.text(0); len(got) != 51 || len(c.tables[0].Columns) != 2 {
+	if got := c.text(0); len(got) != rows || len(c.tables[0].Columns) != 2 {
 		t.Fatalf("%d rows of %v", len(got), c.tables[0].Columns)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"slices"
 	"sync"
 	"time"
 
@@ -127,6 +128,16 @@ func (r *run) stream(ctx context.Context) error {
 			cancel(err)
 		}
 	})
+	if sink, ok := r.sink.(connectors.TableRefresher); ok {
+		parted := slices.DeleteFunc(slices.Clone(r.tables), func(t *tableState) bool { return t.leaves == nil || t.failed != nil })
+		if len(parted) > 0 {
+			wg.Go(func() {
+				if err := s.watchLeaves(ctx, sink, parted); err != nil {
+					cancel(err)
+				}
+			})
+		}
+	}
 	if r.cfg.HeartbeatInterval > 0 {
 		wg.Go(func() { r.heartbeat(ctx) })
 	}

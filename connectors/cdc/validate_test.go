@@ -32,7 +32,10 @@ func TestValidate(t *testing.T) {
 		GRANT SELECT ON ALL TABLES IN SCHEMA public TO plain, reader; REVOKE SELECT ON secret FROM reader; GRANT SELECT ON hidden.t TO reader;
 		CREATE TABLE owned (a int PRIMARY KEY); ALTER TABLE owned OWNER TO owner_;
 		CREATE PUBLICATION partial FOR TABLE ok, ful; CREATE PUBLICATION inserts FOR TABLE ok WITH (publish = 'insert');
-		CREATE PUBLICATION leaves FOR TABLE parted; CREATE PUBLICATION cols FOR TABLE ok (a, c)`)
+		CREATE PUBLICATION leaves FOR TABLE parted`)
+	if server.Major() >= 15 {
+		server.MustExec(t, db, "CREATE PUBLICATION cols FOR TABLE ok (a, c)")
+	}
 	server.MustExec(t, db, "SELECT pg_create_logical_replication_slot('taken', 'pgoutput')")
 	base := testConfig(server, db, "ok")
 	for _, c := range []struct {
@@ -81,7 +84,9 @@ func TestValidate(t *testing.T) {
 	} {
 		cfg := base
 		cfg.TableSpecs = slices.Clone(base.TableSpecs)
-		c.change(&cfg)
+		if c.change(&cfg); cfg.PublicationName == "cols" && server.Major() < 15 {
+			continue // publications have no column lists there
+		}
 		_, err := Validate(context.Background(), cfg)
 		if pgerr.CodeOf(err) != c.code || !strings.Contains(err.Error(), c.text) || strings.Contains(err.Error(), "geheim") {
 			t.Errorf("%s: %s: %v", c.name, pgerr.CodeOf(err), err)
@@ -105,6 +110,9 @@ func TestValidate(t *testing.T) {
 	}
 	cfg := base
 	cfg.PublicationName = "cols"
+	if server.Major() < 15 {
+		cfg.PublicationName, cfg.TableSpecs = "partial", []TableSpec{{Name: "ok", Columns: []string{"a", "c"}}}
+	}
 	if d, err := Validate(context.Background(), cfg); err != nil || len(d.Tables[0].Columns) != 2 {
 		t.Errorf("column list: %v", err)
 	}

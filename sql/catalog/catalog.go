@@ -51,6 +51,8 @@ type Relation struct {
 	Source         ID     `json:",omitempty"`
 	UpstreamSchema string `json:",omitempty"`
 	UpstreamName   string `json:",omitempty"`
+	// Partitioned: it may lose rows upstream without being told.
+	Partitioned bool `json:",omitempty"`
 	// Error is what stopped a captured table: it and the views over it report it.
 	Error *RelationError `json:",omitempty"`
 }
@@ -72,6 +74,9 @@ type Source struct {
 	Dropping bool
 	// Adding is the table that ALTER SOURCE is adding: its contents are being copied.
 	Adding *AddingTable `json:",omitempty"`
+	// Stale are captured tables, by their upstream names quoted, that are to be
+	// copied anew, and how often that was found since the last copy.
+	Stale map[string]int `json:",omitempty"`
 }
 
 // An AddingTable is a captured table that is not a relation yet.

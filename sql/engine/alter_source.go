@@ -405,10 +405,15 @@ func (s *Session) refreshSourceTable(ctx context.Context, st *ast.AlterSource) e
 	if err != nil {
 		return err
 	}
+	return e.refreshSourceTable(ctx, unlock, src, rel, index, st.Table.Pos)
+}
+
+// refreshSourceTable refreshes a table with e.ddl held, which unlock gives back.
+func (e *Engine) refreshSourceTable(ctx context.Context, unlock func(), src *alterable, rel *catalog.Relation, index int, pos ast.Pos) error {
 	if !src.Snapshotted {
 		return pgerr.Newf(pgerr.ObjectNotInPrerequisite, "the initial snapshot of source %q is not in yet", src.Name)
 	}
-	spec := connectors.TableSpec{Schema: rel.UpstreamSchema, Name: rel.UpstreamName, As: src.def.As[index], Pos: int(st.Table.Pos)}
+	spec := connectors.TableSpec{Schema: rel.UpstreamSchema, Name: rel.UpstreamName, As: src.def.As[index], Pos: int(pos)}
 	deps := e.Catalog().Dependents(rel.ID)
 	if len(deps) > 0 {
 		for _, c := range rel.Columns {
@@ -429,6 +434,7 @@ func (s *Session) refreshSourceTable(ctx context.Context, st *ast.AlterSource) e
 	actx, a, end := e.beginAlteration(ctx, src.ID, "refreshing "+quoteTable(spec.Schema, spec.Name))
 	defer end()
 	fresh := *rel
+	fresh.Partitioned = now.Partitioned
 	fresh.Columns, fresh.Key, fresh.UpstreamSchema, fresh.UpstreamName, fresh.Error = now.Columns, now.Key, now.Schema, now.Name, nil
 	err = e.changeCatalog(ctx, func(c *catalog.Snapshot) (*catalog.Snapshot, error) {
 		fresh.ID, c = c.Allocate()
@@ -503,9 +509,9 @@ func (e *Engine) refreshTable(ctx context.Context, a *alteration, src *alterable
 }
 
 // follows reports whether views over a relation stay right when it is filled
-// from a table: with the same columns and key.
+// from a table: with the same columns and key, and not partitioned if it was not.
 func follows(rel *catalog.Relation, t connectors.Table) bool {
-	return slices.Equal(rel.Key, t.Key) && slices.EqualFunc(rel.Columns, t.Columns, func(was, is types.Column) bool {
+	return slices.Equal(rel.Key, t.Key) && (rel.Partitioned || !t.Partitioned) && slices.EqualFunc(rel.Columns, t.Columns, func(was, is types.Column) bool {
 		return was.Name == is.Name && was.Type == is.Type && (is.NotNull || !was.NotNull)
 	})
 }

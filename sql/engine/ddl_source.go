@@ -100,7 +100,7 @@ func tableSpec(t ast.SourceTable) connectors.TableSpec {
 // captured makes the relation of a captured table.
 func captured(c *catalog.Snapshot, src catalog.ID, t connectors.Table, as [2]string, path []string) (*catalog.Relation, error) {
 	rel := &catalog.Relation{Schema: as[0], Name: as[1], Kind: catalog.SourceTable, Columns: t.Columns, Key: t.Key,
-		Source: src, UpstreamSchema: t.Schema, UpstreamName: t.Name}
+		Source: src, UpstreamSchema: t.Schema, UpstreamName: t.Name, Partitioned: t.Partitioned}
 	if rel.Schema == "" {
 		rel.Schema = firstSchema(c, path)
 	}

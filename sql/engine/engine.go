@@ -54,6 +54,7 @@ type Engine struct {
 		byID     map[catalog.ID]*sourceRunner
 		altering map[catalog.ID]*alteration
 	}
+	stale      chan struct{} // told when a table becomes stale
 	hydrations progressList
 	sessions   sessionList
 	scripts    atomic.Int32 // running
@@ -100,6 +101,7 @@ func New(opts Options) (*Engine, error) {
 	e.ctx, e.stop = func() context.Context { return ctx }, stop
 	e.system = newSystemRelations(e)
 	e.sources.byID, e.sources.altering = map[catalog.ID]*sourceRunner{}, map[catalog.ID]*alteration{}
+	e.stale = make(chan struct{}, 1)
 	e.sessions.init()
 	cat, err := e.loadCatalog()
 	if err != nil {
@@ -120,6 +122,7 @@ func (e *Engine) Run(parent context.Context) error {
 	g, ctx := e.group, e.ctx()
 	g.Go(func() error { return e.ticker.run(ctx) })
 	g.Go(func() error { return e.syncLoop(ctx) })
+	g.Go(func() error { return e.refreshLoop(ctx) })
 	g.Go(func() error {
 		select {
 		case <-ctx.Done():

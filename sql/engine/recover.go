@@ -114,7 +114,11 @@ func (t *Ticker) addTable(rel *catalog.Relation) error {
 }
 
 func (t *Ticker) addLoaded(rel *catalog.Relation) error {
-	return t.circuit.AddTable(uint32(rel.ID), rel.Name, rel.Columns.Types(), rel.Key)
+	err := t.circuit.AddTable(uint32(rel.ID), rel.Name, rel.Columns.Types(), rel.Key)
+	if err == nil && rel.Partitioned {
+		t.circuit.ReadInserts(uint32(rel.ID))
+	}
+	return err
 }
 
 // rebuild undoes what is not committed: it goes back to the store's last

@@ -379,9 +379,18 @@ func (r *sourceRunner) TableError(table int, cause error) {
 	ids[table] = 0
 	r.tables.Store(&ids)
 	e := r.engine
-	err := e.ticker.doNow(e.ctx(), func() error {
-		rel := *e.ticker.cat.Relation(id)
-		f := pgerr.Flatten(cause)
+	err := e.stopTable(e.ctx(), id, cause)
+	e.log.Error("table stopped", "source", r.name, "relation", id, "error", cause, "recorded", err == nil)
+}
+
+// stopTable records in the catalog what a captured table stopped with.
+func (e *Engine) stopTable(ctx context.Context, id catalog.ID, cause error) error {
+	return e.ticker.doNow(ctx, func() error {
+		was := e.ticker.cat.Relation(id)
+		if was == nil {
+			return nil
+		}
+		rel, f := *was, pgerr.Flatten(cause)
 		rel.Error = &catalog.RelationError{Code: string(f.Code), Message: f.Message, Hint: f.Hint}
 		cat, err := e.ticker.cat.WithRelation(&rel)
 		if err != nil {
@@ -389,7 +398,6 @@ func (r *sourceRunner) TableError(table int, cause error) {
 		}
 		return e.ticker.commitCatalog(cat)
 	})
-	e.log.Error("table stopped", "source", r.name, "relation", id, "error", cause, "recorded", err == nil)
 }
 
 // Commit queues a transaction; it blocks while the queue is full.

@@ -38,10 +38,12 @@ type tableCopy struct {
 	told   bool
 	end    connectors.LSN
 	failed error
+
+	stale atomic.Bool // rows came or went meanwhile that it does not know of
 }
 
 // How a copy ends: errCopied is how it shall, errCopyAgain a connection that
-// was lost after the main source had been halted.
+// was lost after the main source had been halted, or a table that became stale.
 var (
 	errCopied    = errors.New("the copy has reached its end")
 	errCopyAgain = errors.New("the copy must begin anew")
@@ -81,8 +83,11 @@ func (e *Engine) tryCopy(ctx context.Context, a *alteration, src *catalog.Source
 	go func() {
 		defer close(ended)
 		runErr = source.Run(ctx, nil, c)
-		if c.failed != nil {
+		switch {
+		case c.failed != nil:
 			runErr = c.failed
+		case c.stale.Load():
+			runErr = errCopyAgain
 		}
 	}()
 	defer func() {
@@ -237,6 +242,13 @@ func (c *tableCopy) Status(state string, err error) {
 	if err != nil {
 		c.engine.log.Warn("copying a table", "relation", c.rel.Name, "state", state, "error", err)
 	}
+}
+
+// TableStale ends the copy, for the next one.
+func (c *tableCopy) TableStale(context.Context, int, error) error {
+	c.stale.Store(true)
+	c.cancel()
+	return nil
 }
 
 // TableError ends the copy: its only table cannot go on.

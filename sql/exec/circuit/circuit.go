@@ -52,6 +52,11 @@ func (c *Circuit) AddTable(rel uint32, name string, cols []types.Type, key []int
 	return nil
 }
 
+// ReadInserts makes the inserts of a stored table replace rows: see op.Upsert.
+func (c *Circuit) ReadInserts(rel uint32) {
+	c.nodes[physical.RelationFingerprint(rel)].upsert.ReadInserts()
+}
+
 // DropTable takes a table that no view reads out of the circuit.
 func (c *Circuit) DropTable(rel uint32) { c.DropView(rel) }
 

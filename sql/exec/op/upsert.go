@@ -16,7 +16,7 @@ import (
 // values filled in. State, at the table's own name: part "rows", Key → Row, or without a key Row →
 // count; "errs".
 //
-// Cost: an insert of a keyed row is one blind write; what an update or delete
+// Cost: an insert of a keyed row is one blind write (after ReadInserts a read more); what an update or delete
 // finds first in a batch is one read, in key order; all later changes of the batch
 // see the earlier ones in memory. Truncate reads the whole table once and holds its rows as the delta.
 //
@@ -27,6 +27,8 @@ type Upsert struct {
 	name string
 	rows Arrangement
 	errs bag
+
+	readInserts bool // an insert may find a row of its key
 
 	kd      keyed   // without a key: the row changes
 	touches []touch // with a key: the old and new key of each change
@@ -66,6 +68,10 @@ func NewUpsert(name string, cols []types.Type, key []int, open Open) (*Upsert, e
 	}
 	return &Upsert{BaseEncoder: *NewBaseEncoder(cols, key), name: name, rows: rows, errs: bag{a: errs}}, nil
 }
+
+// ReadInserts makes an insert replace the row of its key, if there is one: of a
+// table that may lose rows without being told.
+func (u *Upsert) ReadInserts() { u.readInserts = true }
 
 // A BaseEncoder makes rows the entries of a stored relation, for loading them
 // in bulk.
@@ -328,7 +334,7 @@ func (u *Upsert) collect(in *zset.Changes, first int) {
 			// An insert, and the new row of an update that changes the key, find nothing there.
 			op, kind := in.Op(first + int(t.change))
 			blind := t.isNew && (op == zset.Insert || kind != zset.OldNone)
-			u.slots = append(u.slots, slot{touch: int32(i), read: !blind})
+			u.slots = append(u.slots, slot{touch: int32(i), read: u.readInserts || !blind})
 		}
 		side := 2 * t.change
 		if t.isNew {
