@@ -39,6 +39,8 @@ type Definition struct {
 	Notices []string
 	// CheckpointMicros is how often progress must be made durable; 0: the engine's default.
 	CheckpointMicros int64
+	// SnapshotAlways asks for a new snapshot whenever the process starts.
+	SnapshotAlways bool `json:",omitempty"`
 }
 
 // A Connector makes sources of one kind (FROM CDC).

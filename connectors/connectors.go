@@ -85,7 +85,8 @@ type Sink interface {
 	// whenever one changes upstream. An error says which table can't go on.
 	Tables(ctx context.Context, tables []Table) error
 	// SnapshotBegin says that a new snapshot starts: what an earlier,
-	// unfinished one loaded is void.
+	// unfinished one loaded is void. Behind transactions it is of a position that
+	// nothing leads to from the last one: its end replaces all that the sink has.
 	SnapshotBegin(ctx context.Context) error
 	SnapshotChunk(ctx context.Context, c SnapshotChunk) error
 	// SnapshotEnd publishes the snapshot: the tables' contents at the position.
@@ -134,8 +135,8 @@ type SnapshotRecord struct {
 // A Source delivers a server's committed changes to a sink.
 type Source interface {
 	// Run delivers from start on (nil: from an initial snapshot, if the mode
-	// asks for one) until ctx ends or a definite error; transient ones it
-	// retries by itself with backoff.
+	// asks for one; zero: from a new snapshot of what the sink has, by any mode) until
+	// ctx ends or a definite error; transient ones it retries by itself with backoff.
 	Run(ctx context.Context, start *Position, sink Sink) error
 	// Confirm says that everything up to the position is durable here: only
 	// now may the server forget it. Safe for concurrent use.
@@ -148,7 +149,8 @@ type Source interface {
 // A ConfigKeeper is a Sink that keeps the source's configuration (Definition.Config).
 type ConfigKeeper interface {
 	// KeepConfig replaces the configuration by f of it: what the source learned
-	// that its position depends on.
+	// that its position depends on. Within a snapshot that replaces another it
+	// takes effect with the snapshot's end.
 	KeepConfig(ctx context.Context, f func(config []byte) ([]byte, error)) error
 }
 

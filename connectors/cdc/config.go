@@ -257,12 +257,10 @@ var options = map[string]option{
 	},
 	"snapshot_mode": func(c *Config, name, value string) error {
 		switch c.SnapshotMode = SnapshotMode(value); c.SnapshotMode {
-		case SnapshotInitial, SnapshotNever, SnapshotInitialOnly:
+		case SnapshotInitial, SnapshotNever, SnapshotInitialOnly, SnapshotAlways, SnapshotWhenNeeded:
 			return nil
-		case SnapshotAlways, SnapshotWhenNeeded:
-			return pgerr.Unsupported(0, "snapshot_mode %s", value)
 		}
-		return badOption(name, value, "initial, initial_only or never")
+		return badOption(name, value, "initial, always, when_needed, initial_only or never")
 	},
 	"heartbeat_query": func(c *Config, _, value string) error {
 		c.HeartbeatQuery = value

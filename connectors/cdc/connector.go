@@ -61,6 +61,7 @@ func (Connector) Create(ctx context.Context, spec connectors.Spec) (*connectors.
 		}
 	}
 	def.CheckpointMicros = cfg.CheckpointInterval.Microseconds()
+	def.SnapshotAlways = cfg.SnapshotMode == SnapshotAlways
 	cfg = d.Pinned(cfg)
 	if def.Config, err = json.Marshal(cfg); err != nil {
 		return nil, fmt.Errorf("encoding the source's configuration: %w", err)

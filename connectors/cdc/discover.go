@@ -427,21 +427,25 @@ func (t *tableState) verify(ctx context.Context, conn *pgconn.PgConn) error {
 func (t *tableState) checkPin(events bool) error {
 	pin := t.spec.Pin
 	again := "Drop the source and create it again to capture the table with its new definition."
+	var recreated error
 	if pin.OID != 0 && t.OID != pin.OID {
-		return pgerr.Newf(pgerr.UndefinedTable, "table %s was dropped and created again upstream", t.spec).WithHint("%s", again)
+		recreated = pgerr.Newf(pgerr.UndefinedTable, "table %s was dropped and created again upstream", t.spec).WithHint("%s", again)
 	}
 	if events {
-		return nil
+		return recreated
 	}
 	for i, c := range pin.Columns {
 		at := slices.IndexFunc(t.columns, func(k column) bool { return k.name == c.Name })
 		switch {
 		case at < 0:
 			return pgerr.Newf(pgerr.UndefinedColumn, "column %q of table %s was dropped or renamed upstream", c.Name, t.spec).WithHint("%s", again)
-		case pin.OID != 0 && t.columns[at].attnum != pin.Attnums[i]:
+		case pin.OID == t.OID && t.columns[at].attnum != pin.Attnums[i]:
 			return pgerr.Newf(pgerr.UndefinedColumn, "column %q of table %s was dropped and added again upstream", c.Name, t.spec).WithHint("%s", again)
 		case t.columns[at].typ != c.Type:
 			return pgerr.Newf(pgerr.DatatypeMismatch, "the type of column %q of table %s was changed upstream from %s to %s", c.Name, t.spec, c.Type, t.columns[at].typeName).WithHint("%s", again)
+		}
+		if at != i { // a stream has them in the table's order
+			return pgerr.Newf(pgerr.UndefinedColumn, "the columns of table %s are in another order upstream", t.spec).WithHint("%s", again)
 		}
 		t.Columns[at].NotNull = c.NotNull
 		t.columns[at].notNull = c.NotNull
@@ -452,5 +456,5 @@ func (t *tableState) checkPin(events bool) error {
 	if !slices.Equal(t.Key, pin.Key) {
 		return t.identityChanged("its key columns are others")
 	}
-	return nil
+	return recreated
 }

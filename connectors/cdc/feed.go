@@ -157,7 +157,8 @@ type run struct {
 	asm      *assembler
 	told     bool           // the sink knows the tables
 	kept     [2]string      // system identifier and timeline that the sink has
-	renewed  bool           // other tables stand for the captured ones than the sink knows
+	renewed  bool           // the sink's tables are to be replaced; others may stand for them
+	lost     error          // why, if the position was lost
 	held     *pgconn.PgConn // whose temporary slot is to be streamed from
 	whole    bool           // the next connection gets each transaction when it has committed
 }
@@ -196,6 +197,10 @@ func (s *feed) Run(ctx context.Context, start *connectors.Position, sink connect
 	if start != nil && s.cfg.SnapshotMode == SnapshotInitialOnly {
 		return nil // the snapshot is in
 	}
+	if start != nil && *start == (connectors.Position{}) {
+		r.beginAnew(nil)
+		start = nil
+	}
 	if start != nil {
 		s.Confirm(*start)
 		s.m.delivered.Store(uint64(start.LSN))
@@ -219,7 +224,8 @@ func (s *feed) Run(ctx context.Context, start *connectors.Position, sink connect
 		var lost *PositionLostError
 		if s.cfg.SnapshotMode == SnapshotWhenNeeded && errors.As(err, &lost) {
 			s.log.Warn("the source's position is lost; taking a new snapshot", "error", err)
-			r.cfg, r.tables, r.versions, r.adding, r.asm, r.told, r.renewed, start = s.fresh.anew(), nil, nil, 0, nil, false, true, nil
+			r.beginAnew(lost)
+			start = nil
 			continue
 		}
 		if !IsTransient(err) {
@@ -244,6 +250,14 @@ func (s *feed) Run(ctx context.Context, start *connectors.Position, sink connect
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
+	}
+}
+
+// beginAnew lets the next attempt take a new snapshot of what the sink has.
+func (r *run) beginAnew(why error) {
+	r.cfg, r.tables, r.versions, r.adding, r.asm, r.told, r.renewed, r.lost = r.fresh.anew(), nil, nil, 0, nil, false, true, why
+	if !r.cfg.events {
+		r.sink.Status("snapshot", why)
 	}
 }
 
@@ -299,8 +313,8 @@ func (r *run) attempt(ctx context.Context, start *connectors.Position) error {
 		if r.cfg.SnapshotMode == SnapshotInitialOnly {
 			return nil
 		}
-		if start = &at; !r.cfg.events || unfinished == nil {
-			r.Confirm(at) // else the program says when it has it: until then it may come back to the snapshot
+		if start = &at; !r.cfg.events || unfinished == nil { // else the program says when it has it: until then it may come back to the snapshot
+			r.confirmed.Store(uint64(at.LSN)) // what was confirmed before may be of another history
 		}
 		r.m.delivered.Store(uint64(at.LSN))
 	} else if err := watched(ctx, &r.cfg, conn.PID(), nil, func(ctx context.Context) error { return checkSlot(ctx, conn, &r.cfg, *start) }); err != nil {
@@ -321,7 +335,7 @@ func (r *run) attempt(ctx context.Context, start *connectors.Position) error {
 }
 
 // announce tells the sink of the tables. A table that cannot go on stops the
-// source when it is new, and only itself afterwards.
+// source when it is new, and only itself afterwards, unless all are so.
 func (r *run) announce(ctx context.Context, found *Discovered, streaming, unfinished bool) error {
 	failedBefore := map[int]error{}
 	for _, t := range r.tables {
@@ -332,8 +346,9 @@ func (r *run) announce(ctx context.Context, found *Discovered, streaming, unfini
 	r.tables = found.tables
 	r.cfg = found.Pinned(r.cfg)
 	list := make([]connectors.Table, len(found.tables))
+	renews := r.renewed && !r.cfg.events && slices.ContainsFunc(found.tables, func(t *tableState) bool { return t.failed == nil })
 	for i, t := range found.tables {
-		if t.failed != nil && (!streaming && !unfinished || r.isAdded(t)) {
+		if t.failed != nil && (!streaming && !unfinished && !renews || r.isAdded(t)) {
 			return t.failed
 		}
 		if t.failed != nil && t.kind != 0 && r.cfg.SnapshotMode == SnapshotWhenNeeded && pgerr.CodeOf(t.failed) == pgerr.UndefinedTable {

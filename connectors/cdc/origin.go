@@ -18,7 +18,7 @@ import (
 // standby was promoted or a backup was recovered.
 
 // newSnapshotHint says how a lost position is mended.
-const newSnapshotHint = "Drop the source and create it again; it then starts with a new snapshot."
+const newSnapshotHint = "Drop the source and create it again; it then starts with a new snapshot. With snapshot_mode 'when_needed' it takes one by itself."
 
 func positionLost(code pgerr.Code, format string, args ...any) error {
 	return &PositionLostError{pgerr.Newf(code, format, args...).WithHint("%s", newSnapshotHint)}
@@ -104,8 +104,8 @@ func (r *run) keepOrigin(ctx context.Context) error {
 	return nil
 }
 
-// renewConfig puts the origin, and which tables stand for the captured ones
-// now, into a source's configuration.
+// renewConfig puts the origin, and which tables and partitions stand for the
+// captured ones now, into a source's configuration.
 func (r *run) renewConfig(config []byte) ([]byte, error) {
 	var c Config
 	if err := json.Unmarshal(config, &c); err != nil {
@@ -114,8 +114,15 @@ func (r *run) renewConfig(config []byte) ([]byte, error) {
 	c.SystemID, c.Timeline = r.cfg.SystemID, r.cfg.Timeline
 	for i := range c.TableSpecs {
 		for _, t := range r.cfg.TableSpecs {
-			if s := &c.TableSpecs[i]; s.Schema == t.Schema && s.Name == t.Name && s.Pin != nil && t.Pin != nil {
+			s := &c.TableSpecs[i]
+			if s.Schema != t.Schema || s.Name != t.Name {
+				continue
+			}
+			if s.Pin != nil && t.Pin != nil && t.Pin.OID != 0 {
 				s.Pin = t.Pin
+			}
+			if r.renewed {
+				s.Leaves = t.Leaves
 			}
 		}
 	}
@@ -132,6 +139,7 @@ func (c Config) anew() Config {
 	specs := c.TableSpecs
 	c.TableSpecs = nil
 	for _, t := range specs {
+		t.Leaves = nil
 		if t.Pin != nil {
 			pin := *t.Pin
 			pin.OID, pin.Attnums = 0, nil

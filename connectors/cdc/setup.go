@@ -95,7 +95,7 @@ func checkServer(ctx context.Context, conn *pgconn.PgConn, cfg *Config) error {
 	case r[2] == "0":
 		return pgerr.Newf(pgerr.ObjectNotInPrerequisite, "the source's server has max_wal_senders = 0").
 			WithHint("Run ALTER SYSTEM SET max_wal_senders = 10 there and restart it.")
-	case exists && cfg.SnapshotMode == SnapshotInitial && !cfg.events:
+	case exists && !cfg.events && cfg.SnapshotMode != SnapshotNever && cfg.SnapshotMode != SnapshotInitialOnly:
 		return pgerr.Newf(pgerr.DuplicateObject, "replication slot %q already exists in the source's server", cfg.SlotName).
 			WithHint("Choose another one with the option slot_name, or, if nobody uses it, run SELECT pg_drop_replication_slot(%s) there.", quoteLiteral(cfg.SlotName))
 	case cfg.Failover && version < 170000:
@@ -186,7 +186,7 @@ func (d *Discovered) findPublication(ctx context.Context, conn *pgconn.PgConn, c
 			if t.kind == 'p' && !viaRoot {
 				e = e.WithHint("Run ALTER PUBLICATION %s SET (publish_via_partition_root = true), and add the table if it is not listed.", quoteIdent(cfg.PublicationName))
 			}
-			if own && t.owned && cfg.events {
+			if own && t.owned && (cfg.events || t.recreated(cfg)) {
 				t.unpublished = e
 				d.needFilter(t, cfg, "", nil)
 				continue
@@ -212,6 +212,12 @@ func (d *Discovered) findPublication(ctx context.Context, conn *pgconn.PgConn, c
 	return nil
 }
 
+// recreated reports whether a table stands for one that was dropped, in a
+// source that takes a new snapshot then.
+func (t *tableState) recreated(cfg *Config) bool {
+	return (cfg.SnapshotMode == SnapshotWhenNeeded || cfg.SnapshotMode == SnapshotAlways) && t.spec.Pin != nil && t.spec.Pin.OID != t.OID
+}
+
 // restrict leaves out the columns that the publication's column list lacks.
 func (t *tableState) restrict(published []string, publication string) {
 	kept, columns := t.columns[:0:0], t.Columns[:0:0]
@@ -234,8 +240,9 @@ func (t *tableState) restrict(published []string, publication string) {
 func publicationMark(cfg *Config) string { return "created by helios-sql for slot " + cfg.SlotName }
 
 func createPublication(cfg *Config, tables []*tableState) string {
+	there := slices.DeleteFunc(slices.Clone(tables), func(t *tableState) bool { return t.failed != nil })
 	return fmt.Sprintf("CREATE PUBLICATION %s FOR TABLE %s WITH (publish_via_partition_root = true)",
-		quoteIdent(cfg.PublicationName), literals(tables, (*tableState).published))
+		quoteIdent(cfg.PublicationName), literals(there, (*tableState).published))
 }
 
 // from names the table as snapshots and publications do: without children

@@ -141,7 +141,7 @@ func (p *snapshotPlan) pieces() (list []piece) {
 
 // firstSnapshot reads all of the planned tables as of a new slot.
 func (r *run) firstSnapshot(ctx context.Context, conn *pgconn.PgConn, made madeSlot, plan *snapshotPlan) error {
-	r.sink.Status("snapshot", nil)
+	r.sink.Status("snapshot", r.lost)
 	if err := r.oldest(ctx, conn, &made); err != nil {
 		return err
 	}
@@ -209,6 +209,11 @@ func (r *run) takeSnapshot(ctx context.Context, made madeSlot, plan *snapshotPla
 	}
 	if err := plan.advance(r.tables, made); err != nil {
 		return errors.Join(err, record())
+	}
+	if _, ok := r.sink.(connectors.ConfigKeeper); ok && r.renewed {
+		if err := r.keepOrigin(ctx); err != nil {
+			return err
+		}
 	}
 	if err := r.sink.SnapshotEnd(ctx, connectors.Position{LSN: made.lsn}); err != nil {
 		return &sinkError{err}

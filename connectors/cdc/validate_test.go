@@ -196,7 +196,6 @@ func TestOptions(t *testing.T) {
 		{"keepalive_timeout", "10ms", "at least 1s"},
 		{"max_step_bytes", "32 MB", "max_step_bytes"},
 		{"snapshot_mode", "sometimes", "sometimes"},
-		{"snapshot_mode", "always", "snapshot_mode always is not supported"},
 		{"heartbeat_interval", "10 parsecs", "heartbeat_interval"},
 		{"poll_interval", "0", "poll_interval"},
 		{"checkpoint_interval", "-1s", "checkpoint_interval"},

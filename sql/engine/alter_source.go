@@ -223,7 +223,7 @@ func (e *Engine) addTable(ctx context.Context, a *alteration, src *alterable, ad
 		}
 	}
 	rel := *adding.Relation
-	return e.copyTable(ctx, a, src.Source, &rel, &one, nil, func() error {
+	return e.copyTable(ctx, a, src.Source, &rel, &one, func(connectors.LSN) error {
 		t := e.ticker
 		cat, err := e.redefine(t.cat, src.ID, func(def *connectors.Definition) (*connectors.Definition, error) {
 			return src.connector.WithTable(def, &one, -1)
@@ -238,7 +238,7 @@ func (e *Engine) addTable(ctx context.Context, a *alteration, src *alterable, ad
 			return err
 		}
 		return t.commitCatalog(cat)
-	})
+	}, nil)
 }
 
 // forgetAdding leaves a source as it was before a table was to be added.
@@ -456,26 +456,17 @@ func (e *Engine) refreshSourceTable(ctx context.Context, unlock func(), src *alt
 // it in the place of the relation or makes the relation what it is.
 func (e *Engine) refreshTable(ctx context.Context, a *alteration, src *alterable, index int, rel, fresh *catalog.Relation, one *connectors.Definition) error {
 	t := e.ticker
-	scratch := physical.RelationFingerprint(uint32(fresh.ID))
-	var d *tableDiff
-	err := e.copyTable(ctx, a, src.Source, fresh, one, func() (err error) {
-		deps := e.Catalog().Dependents(rel.ID)
-		if len(deps) == 0 {
-			return nil
-		}
-		if !follows(rel, one.Tables[0]) {
-			return refreshError(rel, deps, "its columns or its key have changed")
-		}
-		d, err = e.diffTables(ctx, rel, fresh)
-		return err
-	}, func() error {
+	copied := physical.RelationFingerprint(uint32(fresh.ID))
+	renewing := false
+	err := e.copyTable(ctx, a, src.Source, fresh, one, func(at connectors.LSN) error {
 		cat, err := e.redefine(t.cat, src.ID, func(def *connectors.Definition) (*connectors.Definition, error) {
 			return src.connector.WithTable(def, one, index)
 		})
 		if err != nil {
 			return err
 		}
-		if d == nil {
+		deps := cat.Dependents(rel.ID)
+		if len(deps) == 0 {
 			cat = t.dropRelation(cat, rel)
 			if cat, err = cat.WithRelation(fresh); err != nil {
 				return err
@@ -485,25 +476,25 @@ func (e *Engine) refreshTable(ctx context.Context, a *alteration, src *alterable
 			}
 			return t.commitCatalog(cat)
 		}
+		if !follows(rel, one.Tables[0]) {
+			return refreshError(rel, deps, "its columns or its key have changed")
+		}
 		same := *rel
 		same.UpstreamSchema, same.UpstreamName, same.Error = fresh.UpstreamSchema, fresh.UpstreamName, nil
 		if cat, err = cat.WithRelation(&same); err != nil {
 			return err
 		}
-		if err := saveCatalog(t.txn, cat); err != nil {
+		n := &renewal{Loaded: true, At: connectors.Position{LSN: at}, Copies: []renewedTable{{rel.ID, copied}}}
+		if err := t.startRenewal(ctx, cat, src.ID, n); err != nil {
 			return err
 		}
-		t.txn.DropState(scratch)
-		t.addChanges(rel.ID, &d.changes)
-		if err := t.step(e.ctx(), false); err != nil {
-			return err
-		}
-		t.cat = cat
-		t.publish()
+		renewing = true
 		return nil
+	}, func(r *sourceRunner) error {
+		return r.renew(e.ctx()) // there is no way back
 	})
-	if err != nil && e.ctx().Err() == nil {
-		err = errors.Join(err, e.dropState(scratch))
+	if err != nil && !renewing && e.ctx().Err() == nil {
+		err = errors.Join(err, e.dropState(copied))
 	}
 	return err
 }

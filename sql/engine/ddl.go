@@ -435,15 +435,17 @@ func noticeCascade(out *result, rels []*catalog.Relation) error {
 }
 
 // dropRelations removes relations, dependents first, and their states.
-func (e *Engine) dropRelations(ctx context.Context, rels []*catalog.Relation, also func(*catalog.Snapshot) *catalog.Snapshot) error {
+func (e *Engine) dropRelations(ctx context.Context, rels []*catalog.Relation, also func(*catalog.Snapshot) (*catalog.Snapshot, error)) error {
 	t := e.ticker
-	return t.doNow(ctx, func() error {
+	return t.doNow(ctx, func() (err error) {
 		cat := t.cat
 		for _, r := range rels {
 			cat = t.dropRelation(cat, r)
 		}
 		if also != nil {
-			cat = also(cat)
+			if cat, err = also(cat); err != nil {
+				return err
+			}
 		}
 		return t.commitCatalog(cat)
 	})
@@ -460,6 +462,7 @@ func (t *Ticker) dropRelation(cat *catalog.Snapshot, r *catalog.Relation) *catal
 	case catalog.Table, catalog.SourceTable:
 		t.circuit.DropTable(uint32(r.ID))
 		t.txn.DropState(physical.RelationFingerprint(uint32(r.ID)))
+		t.txn.DropState(scratch(r.ID))
 	}
 	return cat.WithoutRelation(r.ID)
 }

@@ -78,7 +78,7 @@ func (s *Session) createSource(ctx context.Context, st *ast.CreateSource, out *r
 	if err != nil {
 		return err
 	}
-	e.startSource(src)
+	e.startSource(src, false)
 	return nil
 }
 
@@ -144,11 +144,13 @@ func (s *Session) dropSource(ctx context.Context, name []string, st *ast.Drop, o
 	e.stopSource(src.ID)
 	dropping := *src
 	dropping.Dropping, dropping.Adding = true, nil
-	err = e.dropRelations(ctx, all, func(c *catalog.Snapshot) *catalog.Snapshot {
+	err = e.dropRelations(ctx, all, func(c *catalog.Snapshot) (*catalog.Snapshot, error) {
 		e.ticker.dropPosition(src.ID)
 		e.ticker.txn.DeleteMeta(snapshotKey(src.ID))
-		c, _ = c.WithSource(&dropping) // the name is its own
-		return c
+		if err := e.ticker.forgetRenewal(src.ID); err != nil {
+			return nil, err
+		}
+		return c.WithSource(&dropping)
 	})
 	if err != nil {
 		return err

@@ -132,7 +132,7 @@ func (e *Engine) Run(parent context.Context) error {
 		}
 	})
 	for _, s := range e.Catalog().Sources() {
-		e.startSource(s)
+		e.startSource(s, false)
 		e.resumeAdding(s)
 	}
 	err := g.Wait()

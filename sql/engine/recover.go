@@ -23,6 +23,17 @@ func (e *Engine) recover() error {
 		have[st.Fingerprint] = true
 	}
 	used := map[physical.Fingerprint]bool{}
+	for _, src := range t.cat.Sources() {
+		n, err := e.renewal(src.ID)
+		if err != nil {
+			return err
+		}
+		if n != nil {
+			for _, c := range n.Copies {
+				used[c.State] = true
+			}
+		}
+	}
 	for _, rel := range t.cat.Relations() {
 		switch rel.Kind {
 		case catalog.Table, catalog.SourceTable:

@@ -9,14 +9,9 @@ import (
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/helios-sql/helios-sql/connectors"
 	"github.com/helios-sql/helios-sql/sql/catalog"
-	"github.com/helios-sql/helios-sql/sql/exec/op"
 	"github.com/helios-sql/helios-sql/sql/pgerr"
-	"github.com/helios-sql/helios-sql/sql/planner/physical"
-	"github.com/helios-sql/helios-sql/state"
 )
 
 // A sourceRunner runs one source and is its sink: what the source delivers
@@ -30,14 +25,21 @@ type sourceRunner struct {
 	// checkpoint is the longest time between syncs that the source asks for; 0: none.
 	checkpoint time.Duration
 
-	stopped atomic.Bool // definite error: what still waits in the queue is dropped
+	stopped  atomic.Bool // definite error: what still waits in the queue is dropped
+	renewing atomic.Bool // what is in is of a position that is lost
+
+	// Of a renewal, see there. fresh: a snapshot was taken since the process started.
+	fresh  bool
+	why    string
+	config func([]byte) ([]byte, error)
 
 	source connectors.Source
 
-	tables  atomic.Pointer[[]catalog.ID] // relation of each of the source's tables; 0: none
-	loaders []*loader
-	offered []byte // record of the snapshot that is not kept yet
-	kept    time.Time
+	tables    atomic.Pointer[[]catalog.ID] // relation of each of the source's tables; 0: none
+	announced []connectors.Table
+	loaders   []*loader
+	offered   []byte // record of the snapshot that is not kept yet
+	kept      time.Time
 
 	mu struct {
 		sync.Mutex
@@ -72,14 +74,15 @@ func (e *Engine) isFinished(id catalog.ID) bool {
 	return r.mu.state == finished
 }
 
-// startSource starts a source's goroutine.
-func (e *Engine) startSource(src *catalog.Source) *sourceRunner {
+// startSource starts a source's goroutine. fresh: a snapshot of it was taken
+// since the process started.
+func (e *Engine) startSource(src *catalog.Source, fresh bool) *sourceRunner {
 	if src.Dropping {
 		e.goDrop(src, nil)
 		return nil
 	}
 	ctx, cancel := context.WithCancel(e.ctx())
-	r := &sourceRunner{engine: e, id: src.ID, name: src.Name, cancel: cancel, ended: make(chan struct{})}
+	r := &sourceRunner{engine: e, id: src.ID, name: src.Name, cancel: cancel, ended: make(chan struct{}), fresh: fresh}
 	def, err := definition(src)
 	if err == nil {
 		r.checkpoint = time.Duration(def.CheckpointMicros) * time.Microsecond
@@ -150,11 +153,7 @@ func (r *sourceRunner) await(ctx context.Context, least connectors.LSN) (at conn
 			return 0, r.failure()
 		}
 		err := t.do(ctx, func() error {
-			for _, p := range t.positions {
-				if p.source == r.id {
-					at = p.position.LSN
-				}
-			}
+			at = t.position(r.id).LSN
 			return nil
 		})
 		if err != nil || at >= least {
@@ -193,7 +192,7 @@ func (e *Engine) resumeSource(old *sourceRunner) {
 	if src == nil || src.Dropping || old.stopped.Load() {
 		return
 	}
-	r := e.startSource(src)
+	r := e.startSource(src, old.fresh)
 	r.transactions.Add(old.transactions.Load())
 	r.changes.Add(old.changes.Load())
 	r.lastCommit.CompareAndSwap(0, old.lastCommit.Load())
@@ -239,7 +238,7 @@ func (e *Engine) confirm(id catalog.ID, p connectors.Position) {
 		r.mu.Lock()
 		src := r.source
 		r.mu.Unlock()
-		if src != nil {
+		if src != nil && !r.renewing.Load() {
 			src.Confirm(p)
 		}
 	}
@@ -260,33 +259,45 @@ func (r *sourceRunner) run(ctx context.Context, src *catalog.Source, def *connec
 	if connector == nil {
 		return pgerr.Newf(pgerr.FeatureNotSupported, "connector %q is not supported", src.Connector)
 	}
+	n, err := r.engine.renewal(r.id)
+	if err != nil {
+		return err
+	}
+	if n != nil && n.Loaded {
+		r.why = n.Why
+		r.Status("snapshot", nil)
+		r.gate.Lock()
+		r.gate.within = true
+		r.gate.Unlock()
+		if err := r.renew(ctx); err != nil {
+			return err
+		}
+	}
 	source, err := connector.Open(def)
 	if err != nil {
 		return err
 	}
+	defer r.abortLoaders()
 	r.mu.Lock()
 	r.source = source
 	r.mu.Unlock()
 	r.setPace()
 	var start *connectors.Position
 	if src.Snapshotted {
-		v := r.engine.ticker.committed.Load()
 		// Where a source starts counts as confirmed: it must be durable.
-		for err := r.engine.ticker.syncTo(v.tick); err != nil; err = r.engine.ticker.syncTo(v.tick) {
-			r.setStatus("retrying", err)
-			select {
-			case <-ctx.Done():
-				return ctx.Err()
-			case <-time.After(time.Second):
-			}
+		if err := r.sync(ctx); err != nil {
+			return err
 		}
-		for _, p := range v.positions {
+		for _, p := range r.engine.ticker.committed.Load().positions {
 			if p.source == r.id {
 				start = &p.position
-				r.gate.Lock()
-				r.gate.within, r.gate.at = start.Step > 0, start.LSN
-				r.gate.Unlock()
+				r.within(start.Step > 0, start.LSN)
 			}
+		}
+		if n != nil && !n.Loaded {
+			r.why, start = n.Why, new(connectors.Position)
+		} else if def.SnapshotAlways && !r.fresh {
+			start = new(connectors.Position)
 		}
 	}
 	return source.Run(ctx, start, r)
@@ -331,11 +342,16 @@ func (r *sourceRunner) Tables(ctx context.Context, tables []connectors.Table) er
 		}
 	}
 	r.tables.Store(&ids)
+	r.announced = tables
 	return nil
 }
 
-// Status keeps the source's state for helios.sources.
+// Status keeps the source's state for helios.sources; with a new snapshot why
+// there must be one.
 func (r *sourceRunner) Status(state string, err error) {
+	if err == nil && state == "snapshot" && r.why != "" {
+		err = errors.New(r.why)
+	}
 	r.setStatus(state, err)
 	if err != nil {
 		r.engine.log.Warn("source", "source", r.name, "state", state, "error", err)
@@ -344,22 +360,16 @@ func (r *sourceRunner) Status(state string, err error) {
 	}
 }
 
-// KeepConfig replaces the source's configuration in the catalog.
+// KeepConfig replaces the source's configuration in the catalog; within a
+// renewal, at its end.
 func (r *sourceRunner) KeepConfig(ctx context.Context, f func([]byte) ([]byte, error)) error {
+	if r.renewing.Load() {
+		r.config = f
+		return nil
+	}
 	t := r.engine.ticker
 	return t.doNow(ctx, func() error {
-		src := *t.cat.Source(r.id)
-		def, err := definition(&src)
-		if err != nil {
-			return err
-		}
-		if def.Config, err = f(def.Config); err != nil {
-			return err
-		}
-		if src.Config, err = json.Marshal(def); err != nil {
-			return fmt.Errorf("encoding source %q: %w", src.Name, err)
-		}
-		cat, err := t.cat.WithSource(&src)
+		cat, err := r.withConfig(t.cat, f)
 		if err != nil {
 			return err
 		}
@@ -435,194 +445,4 @@ func (r *sourceRunner) enqueue(ctx context.Context, in input) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-}
-
-// SnapshotBegin voids what an unfinished snapshot has loaded.
-func (r *sourceRunner) SnapshotBegin(ctx context.Context) error {
-	e, ids := r.engine, *r.tables.Load()
-	r.abortLoaders()
-	err := e.ticker.do(ctx, func() error {
-		for _, id := range ids {
-			e.ticker.txn.DropState(physical.RelationFingerprint(uint32(id)))
-		}
-		e.ticker.txn.DeleteMeta(snapshotKey(r.id))
-		return e.ticker.commit(ctx, false)
-	})
-	if err != nil {
-		return err
-	}
-	if err := r.openLoaders(); err != nil {
-		return err
-	}
-	r.mu.Lock()
-	r.mu.snapshotRows = 0
-	r.mu.Unlock()
-	return nil
-}
-
-// openLoaders begins to load all tables.
-func (r *sourceRunner) openLoaders() (err error) {
-	ids, cat := *r.tables.Load(), r.engine.Catalog()
-	r.loaders, r.offered, r.kept = make([]*loader, len(ids)), nil, time.Now()
-	for i, id := range ids {
-		if rel := cat.Relation(id); rel != nil {
-			if r.loaders[i], err = newLoader(r.engine.store, rel); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-func (r *sourceRunner) abortLoaders() {
-	for _, l := range r.loaders {
-		if l != nil {
-			l.abort()
-		}
-	}
-	r.loaders = nil
-}
-
-// SnapshotChunk loads rows into a base table. Safe for concurrent use.
-func (r *sourceRunner) SnapshotChunk(_ context.Context, c connectors.SnapshotChunk) error {
-	l := r.loaders[c.Table]
-	if l == nil {
-		return nil
-	}
-	r.mu.Lock()
-	r.mu.snapshotRows += int64(c.Rows.Len())
-	r.mu.Unlock()
-	return l.add(c)
-}
-
-// SnapshotEnd finishes the base tables and publishes them all at once.
-func (r *sourceRunner) SnapshotEnd(ctx context.Context, at connectors.Position) error {
-	var g errgroup.Group
-	for _, l := range r.loaders {
-		if l != nil {
-			g.Go(l.finish)
-		}
-	}
-	if err := g.Wait(); err != nil {
-		return err
-	}
-	r.loaders = nil
-	e, t := r.engine, r.engine.ticker
-	err := t.do(ctx, func() error {
-		src := *t.cat.Source(r.id)
-		src.Snapshotted = true
-		cat, err := t.cat.WithSource(&src)
-		if err != nil {
-			return err
-		}
-		for _, id := range *r.tables.Load() {
-			if rel := t.cat.Relation(id); rel != nil {
-				if err := t.addLoaded(rel); err != nil {
-					return err
-				}
-			}
-		}
-		t.setPosition(r.id, at)
-		t.txn.DeleteMeta(snapshotKey(r.id))
-		return t.commitCatalog(cat)
-	})
-	if err != nil {
-		return err
-	}
-	r.offered = nil
-	e.log.Info("snapshot published", "source", r.name, "lsn", at.LSN)
-	return t.syncTo(t.committed.Load().tick)
-}
-
-// A loader fills one base table with a snapshot: sorted runs that are
-// ingested where the table has a key, counted rows where it has none.
-type loader struct {
-	mu    sync.Mutex
-	store *state.Store
-	rel   *catalog.Relation
-	enc   *op.BaseEncoder
-	bulks []*state.Bulk // of each part of a snapshot; of keyed tables
-
-	txn *state.Txn // tables without a key
-	arr op.Arrangement
-}
-
-func newLoader(store *state.Store, rel *catalog.Relation) (*loader, error) {
-	l := &loader{store: store, rel: rel, enc: op.NewBaseEncoder(rel.Columns.Types(), rel.Key)}
-	fp := physical.RelationFingerprint(uint32(rel.ID))
-	if len(rel.Key) > 0 {
-		_, err := l.part(0)
-		return l, err
-	}
-	l.txn = store.NewTxn()
-	arr, err := l.txn.Open(fp, "rows")
-	l.arr = arr
-	return l, err
-}
-
-// part gives the bulk load of one part: two whose rows alternate would have to
-// be sorted together.
-func (l *loader) part(n int) (*state.Bulk, error) {
-	for len(l.bulks) <= n {
-		b, err := l.store.NewBulk(physical.RelationFingerprint(uint32(l.rel.ID)), "rows")
-		if err != nil {
-			return nil, err
-		}
-		l.bulks = append(l.bulks, b)
-	}
-	return l.bulks[n], nil
-}
-
-func (l *loader) add(c connectors.SnapshotChunk) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if len(l.rel.Key) > 0 {
-		bulk, err := l.part(c.Part)
-		if err != nil {
-			return err
-		}
-		for i := range c.Rows.Len() {
-			key, value := l.enc.Encode(c.Rows.Row(i))
-			if err := bulk.Add(key, value); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-	c.Rows.Canonical()
-	for i := range c.Rows.Len() {
-		if err := op.AddCount(l.arr, c.Rows.Row(i), c.Rows.Weight(i)); err != nil {
-			return err
-		}
-	}
-	return l.txn.Commit(nil)
-}
-
-// finish makes what is loaded a part of the table's state.
-func (l *loader) finish() error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for _, b := range l.bulks {
-		if err := b.Finish(); err != nil {
-			return err
-		}
-	}
-	return l.close()
-}
-
-func (l *loader) abort() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for _, b := range l.bulks {
-		_ = b.Abort() // what is left is removed at the next start
-	}
-	_ = l.close() // what counts of it is committed
-}
-
-func (l *loader) close() (err error) {
-	if l.txn != nil {
-		err = l.txn.Close()
-		l.txn = nil
-	}
-	return err
 }

@@ -2,14 +2,132 @@ package engine
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/helios-sql/helios-sql/connectors"
 	"github.com/helios-sql/helios-sql/sql/catalog"
 	"github.com/helios-sql/helios-sql/sql/planner/physical"
 )
+
+// SnapshotBegin voids what an unfinished snapshot has loaded.
+func (r *sourceRunner) SnapshotBegin(ctx context.Context) error {
+	r.abortLoaders()
+	begin := r.beginInitial
+	if r.renews() {
+		begin = r.beginRenewal
+	}
+	if err := begin(ctx); err != nil {
+		return err
+	}
+	r.mu.Lock()
+	r.mu.snapshotRows = 0
+	r.mu.Unlock()
+	return r.openLoaders()
+}
+
+func (r *sourceRunner) beginInitial(ctx context.Context) error {
+	t := r.engine.ticker
+	return t.do(ctx, func() error {
+		for _, id := range *r.tables.Load() {
+			t.txn.DropState(physical.RelationFingerprint(uint32(id)))
+		}
+		t.txn.DeleteMeta(snapshotKey(r.id))
+		return t.commit(ctx, false)
+	})
+}
+
+// loading names the state that a table's rows are loaded into.
+func (r *sourceRunner) loading(id catalog.ID) physical.Fingerprint {
+	if r.renewing.Load() {
+		return scratch(id)
+	}
+	return physical.RelationFingerprint(uint32(id))
+}
+
+// openLoaders begins to load all tables.
+func (r *sourceRunner) openLoaders() (err error) {
+	ids, cat := *r.tables.Load(), r.engine.Catalog()
+	r.loaders, r.offered, r.kept = make([]*loader, len(ids)), nil, time.Now()
+	for i, id := range ids {
+		if rel := cat.Relation(id); rel != nil {
+			if r.loaders[i], err = newLoader(r.engine.store, rel, r.loading(id)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (r *sourceRunner) abortLoaders() {
+	for _, l := range r.loaders {
+		if l != nil {
+			l.abort()
+		}
+	}
+	r.loaders = nil
+}
+
+// SnapshotChunk loads rows into a base table. Safe for concurrent use.
+func (r *sourceRunner) SnapshotChunk(_ context.Context, c connectors.SnapshotChunk) error {
+	l := r.loaders[c.Table]
+	if l == nil {
+		return nil
+	}
+	r.mu.Lock()
+	r.mu.snapshotRows += int64(c.Rows.Len())
+	r.mu.Unlock()
+	return l.add(c)
+}
+
+// SnapshotEnd finishes the base tables and publishes them all at once.
+func (r *sourceRunner) SnapshotEnd(ctx context.Context, at connectors.Position) error {
+	var g errgroup.Group
+	for _, l := range r.loaders {
+		if l != nil {
+			g.Go(l.finish)
+		}
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	r.loaders = nil
+	e, t := r.engine, r.engine.ticker
+	if r.renewing.Load() {
+		err := r.endLoading(ctx, at)
+		if err == nil {
+			err = r.renew(ctx)
+		}
+		r.fresh = err == nil
+		return err
+	}
+	err := t.do(ctx, func() error {
+		src := *t.cat.Source(r.id)
+		src.Snapshotted = true
+		cat, err := t.cat.WithSource(&src)
+		if err != nil {
+			return err
+		}
+		for _, id := range *r.tables.Load() {
+			if rel := t.cat.Relation(id); rel != nil {
+				if err := t.addLoaded(rel); err != nil {
+					return err
+				}
+			}
+		}
+		t.setPosition(r.id, at)
+		t.txn.DeleteMeta(snapshotKey(r.id))
+		return t.commitCatalog(cat)
+	})
+	if err != nil {
+		return err
+	}
+	r.offered, r.fresh = nil, true
+	e.log.Info("snapshot published", "source", r.name, "lsn", at.LSN)
+	return t.syncTo(t.committed.Load().tick)
+}
 
 // recordEvery is how many checkpoint intervals lie between two records of a
 // snapshot: what is loaded is ingested then, in tables that Pebble has to merge.
@@ -24,6 +142,9 @@ func snapshotKey(source catalog.ID) string { return fmt.Sprintf("snapshot %d", s
 // SnapshotRecorded gives the record of an unfinished snapshot. What this
 // process has loaded since the last one is kept first.
 func (r *sourceRunner) SnapshotRecorded(ctx context.Context) ([]byte, error) {
+	if r.renews() {
+		return nil, nil // a renewal begins anew
+	}
 	if err := r.keepRecord(ctx); err != nil {
 		return nil, err
 	}
@@ -36,6 +157,9 @@ func (r *sourceRunner) SnapshotRecorded(ctx context.Context) ([]byte, error) {
 
 // SnapshotRecord keeps the record now and then.
 func (r *sourceRunner) SnapshotRecord(ctx context.Context, rec connectors.SnapshotRecord) (err error) {
+	if r.renewing.Load() {
+		return nil
+	}
 	if r.offered, err = rec.Bytes(); err != nil {
 		return err
 	}
@@ -85,14 +209,14 @@ func (r *sourceRunner) SnapshotVoid(ctx context.Context, table int) error {
 	}
 	r.loaders[table].abort()
 	t := r.engine.ticker
-	err := t.do(ctx, func() error {
-		t.txn.DropState(physical.RelationFingerprint(uint32(id)))
+	err := t.doNow(ctx, func() error {
+		t.txn.DropState(r.loading(id))
 		return t.commit(ctx, false)
 	})
 	if err != nil {
 		return err
 	}
-	r.loaders[table], err = newLoader(r.engine.store, rel)
+	r.loaders[table], err = newLoader(r.engine.store, rel, r.loading(id))
 	return err
 }
 
@@ -102,33 +226,4 @@ func (r *sourceRunner) SnapshotForget(_ context.Context, keys connectors.Snapsho
 		return l.forget(keys)
 	}
 	return nil
-}
-
-func (l *loader) ingest() error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for _, b := range l.bulks {
-		if err := b.Ingest(); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (l *loader) forget(keys connectors.SnapshotChunk) (err error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	txn := l.store.NewTxn()
-	defer func() { err = errors.Join(err, txn.Close()) }()
-	arr, err := txn.Open(physical.RelationFingerprint(uint32(l.rel.ID)), "rows")
-	if err != nil {
-		return err
-	}
-	for i := range keys.Rows.Len() {
-		key, _ := l.enc.Encode(keys.Rows.Row(i))
-		if err := arr.Delete(key); err != nil {
-			return err
-		}
-	}
-	return txn.Commit(nil)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync/atomic"
+	"time"
 
 	"github.com/helios-sql/helios-sql/connectors"
 	"github.com/helios-sql/helios-sql/sql/catalog"
@@ -54,10 +55,10 @@ const copyNear = 1 << 20
 
 // copyTable fills the state of rel, which is not in the circuit, with a
 // table's contents, and then, with e.ddl held and the source standing where the
-// contents are of, runs prepare and, on the tick loop, finish, which commits.
-func (e *Engine) copyTable(ctx context.Context, a *alteration, src *catalog.Source, rel *catalog.Relation, one *connectors.Definition, prepare, finish func() error) error {
+// contents are of, runs finish, on the tick loop, and end.
+func (e *Engine) copyTable(ctx context.Context, a *alteration, src *catalog.Source, rel *catalog.Relation, one *connectors.Definition, finish func(at connectors.LSN) error, end func(*sourceRunner) error) error {
 	for {
-		err := e.tryCopy(ctx, a, src, rel, one, prepare, finish)
+		err := e.tryCopy(ctx, a, src, rel, one, finish, end)
 		switch {
 		case err == nil:
 			return e.ticker.syncTo(e.ticker.committed.Load().tick)
@@ -69,7 +70,7 @@ func (e *Engine) copyTable(ctx context.Context, a *alteration, src *catalog.Sour
 	}
 }
 
-func (e *Engine) tryCopy(ctx context.Context, a *alteration, src *catalog.Source, rel *catalog.Relation, one *connectors.Definition, prepare, finish func() error) error {
+func (e *Engine) tryCopy(ctx context.Context, a *alteration, src *catalog.Source, rel *catalog.Relation, one *connectors.Definition, finish func(at connectors.LSN) error, end func(*sourceRunner) error) error {
 	source, err := e.opts.Connectors[src.Connector].Open(one)
 	if err != nil {
 		return err
@@ -101,35 +102,54 @@ func (e *Engine) tryCopy(ctx context.Context, a *alteration, src *catalog.Source
 	case <-ended:
 		return runErr
 	}
-	if _, err := e.sourceRunner(src.ID).await(ctx, at); err != nil {
-		return err
-	}
-	unlock, err := e.lockDDL(ctx)
+	r, unlock, err := e.awaitReady(ctx, src.ID, at)
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	r := e.sourceRunner(src.ID)
-	end, err := r.halt(ctx)
+	until, err := r.halt(ctx)
 	if err != nil {
 		return err
 	}
 	defer e.resumeSource(r)
-	c.until <- end
+	c.until <- until
 	if <-ended; !errors.Is(runErr, errCopied) {
 		return runErr
 	}
 	c.close()
-	if prepare != nil {
-		if err := prepare(); err != nil {
+	if err := e.ticker.do(ctx, func() error { return finish(until) }); err != nil {
+		return err
+	}
+	if end != nil {
+		if err := end(r); err != nil {
 			return err
 		}
 	}
-	if err := e.ticker.do(ctx, finish); err != nil {
-		return err
-	}
-	e.log.Info("table copied", "source", src.Name, "relation", rel.Name, "lsn", end, "rows", a.rows.Load())
+	e.log.Info("table copied", "source", src.Name, "relation", rel.Name, "lsn", until, "rows", a.rows.Load())
 	return nil
+}
+
+// awaitReady waits until a source has reached a position and takes no new
+// snapshot, and keeps other changes of the catalog out.
+func (e *Engine) awaitReady(ctx context.Context, src catalog.ID, at connectors.LSN) (*sourceRunner, func(), error) {
+	for {
+		if _, err := e.sourceRunner(src).await(ctx, at); err != nil {
+			return nil, nil, err
+		}
+		unlock, err := e.lockDDL(ctx)
+		if err != nil {
+			return nil, nil, err
+		}
+		if r := e.sourceRunner(src); !r.renewing.Load() {
+			return r, unlock, nil
+		}
+		unlock()
+		select {
+		case <-ctx.Done():
+			return nil, nil, canceled(ctx)
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
 }
 
 // close gives back what the copy holds of the store; its state stays.
@@ -158,7 +178,7 @@ func (c *tableCopy) SnapshotBegin(context.Context) (err error) {
 	}
 	c.rows.Store(0)
 	c.within = false
-	c.loader, err = newLoader(c.engine.store, c.rel)
+	c.loader, err = newLoader(c.engine.store, c.rel, physical.RelationFingerprint(uint32(c.rel.ID)))
 	return err
 }
 

@@ -61,11 +61,13 @@ type Ticker struct {
 	}
 }
 
-// An input is one transaction or step of a source, or its progress (txn nil).
+// An input is one transaction or step of a source, or its progress (txn nil),
+// or only a mark that is closed when all before it is in.
 type input struct {
-	src *sourceRunner
-	txn *connectors.Txn
-	at  connectors.LSN
+	src  *sourceRunner
+	txn  *connectors.Txn
+	at   connectors.LSN
+	mark chan struct{}
 }
 
 // A command is a function to be run between two ticks.
@@ -205,6 +207,9 @@ func (t *Ticker) releaseBatch() {
 		if in.txn != nil && in.txn.Release != nil {
 			in.txn.Release()
 		}
+		if in.mark != nil {
+			close(in.mark)
+		}
 	}
 	clear(t.batch)
 	t.batch = t.batch[:0]
@@ -224,7 +229,7 @@ func (t *Ticker) tryBatch(ctx context.Context, batch []input) error {
 	began := time.Now()
 	publish, rows, txns := true, 0, 0
 	for _, in := range batch {
-		if in.src.stopped.Load() {
+		if in.src.stopped.Load() || in.mark != nil {
 			continue
 		}
 		if in.txn == nil {
@@ -252,7 +257,7 @@ func (t *Ticker) tryBatch(ctx context.Context, batch []input) error {
 	if err != nil {
 		return err
 	}
-	if publish {
+	if publish && t.unfinished() == 0 {
 		t.publish()
 	}
 	m := &t.engine.metrics
@@ -354,6 +359,16 @@ func (t *Ticker) setPosition(src catalog.ID, p connectors.Position) {
 		t.positions = slices.Insert(t.positions, i, sourcePosition{source: src})
 	}
 	t.positions[i].position = p
+}
+
+// position is that of a source, zero if it has none yet.
+func (t *Ticker) position(src catalog.ID) connectors.Position {
+	for _, p := range t.positions {
+		if p.source == src {
+			return p.position
+		}
+	}
+	return connectors.Position{}
 }
 
 func (t *Ticker) dropPosition(src catalog.ID) {
