@@ -10,6 +10,8 @@ type Spec struct {
 	Schemas    []string
 	Tables     []TableSpec
 	Options    []Option
+	// Secret gives the value of a secret.
+	Secret func(name string) (string, error)
 }
 
 // A TableSpec names a table to capture.
@@ -37,6 +39,9 @@ type Definition struct {
 	As [][2]string
 	// Notices are remarks for the user: what was left out and why.
 	Notices []string
+	// Secrets are those that the source needs; Secret gives their values.
+	Secrets []string                          `json:",omitempty"`
+	Secret  func(name string) (string, error) `json:"-"`
 	// CheckpointMicros is how often progress must be made durable; 0: the engine's default.
 	CheckpointMicros int64
 	// SnapshotAlways asks for a new snapshot whenever the process starts.

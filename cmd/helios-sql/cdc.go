@@ -27,10 +27,10 @@ import (
 
 // cdcFlags are those of helios-sql cdc.
 type cdcFlags struct {
-	connection, format, slot, publication, checkpoint, name string
-	tables                                                  []string
-	follow, noSnapshot, schemas                             bool
-	heartbeat                                               time.Duration
+	connection, passwordEnv, passwordFile, format, slot, publication, checkpoint, name string
+	tables                                                                             []string
+	follow, noSnapshot, schemas                                                        bool
+	heartbeat                                                                          time.Duration
 }
 
 func cdcCommand() *cobra.Command {
@@ -60,6 +60,8 @@ every second and at the end. Drop such a slot when it is not needed any more.`,
 	}
 	fl := cmd.Flags()
 	fl.StringVar(&f.connection, "connection", "", "connection string; what it leaves out comes from PGHOST, PGPASSWORD and the like")
+	fl.StringVar(&f.passwordEnv, "password-env", "", "environment variable that holds the password")
+	fl.StringVar(&f.passwordFile, "password-file", "", "file that holds the password alone")
 	fl.StringArrayVar(&f.tables, "tables", nil, "tables, separated by commas, each with a list of columns if not all: 'users (id, name)'; all tables if left out")
 	fl.StringVar(&f.format, "format", "json", "json, debezium or table")
 	fl.BoolVar(&f.follow, "follow", false, "go on with the changes")
@@ -75,7 +77,7 @@ every second and at the end. Drop such a slot when it is not needed any more.`,
 
 // config checks the flags and makes a source's configuration of them.
 func (f *cdcFlags) config() (cdc.Config, error) {
-	cfg := cdc.Config{ConnectionString: f.connection, SlotName: f.slot, PublicationName: f.publication, HeartbeatInterval: f.heartbeat}
+	cfg := cdc.Config{ConnectionString: f.connection, PasswordEnv: f.passwordEnv, PasswordFile: f.passwordFile, SlotName: f.slot, PublicationName: f.publication, HeartbeatInterval: f.heartbeat}
 	for _, list := range f.tables {
 		cfg.Tables = append(cfg.Tables, splitTables(list)...)
 	}

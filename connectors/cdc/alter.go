@@ -80,7 +80,7 @@ func (Connector) CopyTable(ctx context.Context, def *connectors.Definition, t co
 	if err := checkServer(ctx, conn, &cfg); err != nil {
 		return nil, false, err
 	}
-	one = &connectors.Definition{Tables: d.Tables, As: [][2]string{t.As}}
+	one = &connectors.Definition{Tables: d.Tables, As: [][2]string{t.As}, Secrets: def.Secrets, Secret: def.Secret}
 	if one.Config, err = json.Marshal(d.Pinned(cfg)); err != nil {
 		return nil, false, fmt.Errorf("encoding the source's configuration: %w", err)
 	}

@@ -39,6 +39,11 @@ type Config struct {
 	// PasswordFile holds the password alone; it is read at every connection, so
 	// that it can be changed. "": the connection string, or what libpq looks at.
 	PasswordFile string `json:",omitempty"`
+	// PasswordEnv names an environment variable of this process that holds the password.
+	PasswordEnv string `json:",omitempty"`
+	// PasswordSecret names a secret of the SQL engine (CREATE SECRET); a program
+	// has none.
+	PasswordSecret string `json:",omitempty"`
 	// Tables are the captured tables, each as ParseTable takes it: "users",
 	// "public.users", "public.users (id, name) WHERE (id > 7)". TableSpecs are the same taken
 	// apart; both may be given. Else AllTables of the database, or those of Schemas.
@@ -96,7 +101,8 @@ type Config struct {
 	SpoolDir     string `json:",omitempty"`
 	SpoolMinFree int64  `json:",omitempty"`
 
-	events bool // for a Source: definitions are followed, messages asked for
+	secret func(name string) (string, error) // the SQL engine's
+	events bool                              // for a Source: definitions are followed, messages asked for
 
 	// SystemID is the server's system identifier; another server is refused. "": any.
 	SystemID string `json:",omitempty"`
@@ -159,6 +165,9 @@ func (c *Config) normalize() error {
 	}
 	if c.HeartbeatQuery != "" && c.HeartbeatInterval == 0 {
 		return pgerr.Newf(pgerr.InvalidParameterValue, "a heartbeat query needs a heartbeat interval")
+	}
+	if c.PasswordFile != "" && c.PasswordEnv != "" || c.PasswordSecret != "" && c.PasswordFile+c.PasswordEnv != "" {
+		return pgerr.Newf(pgerr.InvalidParameterValue, "a source's password is in a file, in an environment variable or in a secret")
 	}
 	if c.Failover && c.TemporarySlot {
 		return pgerr.Newf(pgerr.InvalidParameterValue, "a temporary slot cannot be a failover slot")
@@ -246,6 +255,18 @@ var options = map[string]option{
 	"password_file": func(c *Config, name, value string) error {
 		if c.PasswordFile = value; value == "" {
 			return badOption(name, value, "the path of a file that holds the password")
+		}
+		return nil
+	},
+	"password_env": func(c *Config, name, value string) error {
+		if c.PasswordEnv = value; value == "" || strings.ContainsAny(value, "=\x00") {
+			return badOption(name, value, "the name of an environment variable that holds the password")
+		}
+		return nil
+	},
+	"password_secret": func(c *Config, name, value string) error {
+		if c.PasswordSecret = value; value == "" {
+			return badOption(name, value, "the name of a secret that holds the password")
 		}
 		return nil
 	},

@@ -23,7 +23,7 @@ var _ connectors.Connector = Connector{}
 // there: slot and publication are made when the source runs.
 func (Connector) Create(ctx context.Context, spec connectors.Spec) (*connectors.Definition, error) {
 	cfg := Config{ConnectionString: spec.Connection, AllTables: spec.AllTables, Schemas: spec.Schemas,
-		SlotName: defaultSlot(spec.Name), PublicationName: defaultSlot(spec.Name)}
+		SlotName: defaultSlot(spec.Name), PublicationName: defaultSlot(spec.Name), secret: spec.Secret}
 	seen := map[string]bool{}
 	for _, o := range spec.Options {
 		name := strings.ToLower(o.Name)
@@ -36,6 +36,11 @@ func (Connector) Create(ctx context.Context, spec connectors.Spec) (*connectors.
 				return nil, at(err, o.Pos)
 			}
 			return nil, at(err, max(o.ValuePos, o.Pos))
+		}
+		if name == "password_secret" {
+			if _, err := cfg.password(); err != nil {
+				return nil, at(err, max(o.ValuePos, o.Pos))
+			}
 		}
 	}
 	as, positions := map[string][2]string{}, map[string]int{}
@@ -51,7 +56,10 @@ func (Connector) Create(ctx context.Context, spec connectors.Spec) (*connectors.
 	if err != nil {
 		return nil, tablePosition(err, positions)
 	}
-	def := &connectors.Definition{Tables: d.Tables}
+	def := &connectors.Definition{Tables: d.Tables, Secret: spec.Secret}
+	if cfg.PasswordSecret != "" {
+		def.Secrets = []string{cfg.PasswordSecret}
+	}
 	for _, t := range d.Tables {
 		def.As = append(def.As, as[TableSpec{Schema: t.Schema, Name: t.Name}.String()])
 	}
@@ -95,6 +103,7 @@ func config(def *connectors.Definition) (cfg Config, err error) {
 	if err := json.Unmarshal(def.Config, &cfg); err != nil {
 		return cfg, fmt.Errorf("reading the source's configuration: %w", err)
 	}
+	cfg.secret = def.Secret
 	return cfg, nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/url"
 	"os"
+	"strings"
 	"syscall"
 
 	"github.com/helios-sql/helios-sql/sql/pgerr"
@@ -139,6 +140,10 @@ func asPgerr(err error, doing string) error {
 // parseConnString reads a connection string. The parser's own message may
 // quote a part of a malformed URI, the password among it, so it is left out there.
 func parseConnString(s string) (*pgconn.Config, error) {
+	if passwordSpills(s) {
+		return nil, pgerr.Newf(pgerr.InvalidParameterValue, "invalid connection string").
+			WithHint("In a URI the characters / ? # and @ of a password are written as %%2F %%3F %%23 and %%40.")
+	}
 	cfg, err := pgconn.ParseConfig(s)
 	if err == nil {
 		return cfg, nil
@@ -153,4 +158,16 @@ func parseConnString(s string) (*pgconn.Config, error) {
 		}
 	}
 	return nil, e
+}
+
+// passwordSpills reports whether a URI's password is cut short by a character
+// that ends the authority: the rest would count as the database's name, and be shown.
+func passwordSpills(s string) bool {
+	_, rest, ok := strings.Cut(s, "://")
+	end := strings.IndexAny(rest, "/?#")
+	if !ok || end < 0 || strings.Contains(rest[:end], "@") {
+		return false
+	}
+	behind, _, _ := strings.Cut(rest[end:], "=")
+	return strings.Contains(behind, "@")
 }

@@ -49,12 +49,10 @@ func connect(ctx context.Context, cfg *Config, replication bool) (*pgconn.PgConn
 	if err != nil {
 		return nil, err
 	}
-	if cfg.PasswordFile != "" {
-		b, err := os.ReadFile(cfg.PasswordFile)
-		if err != nil {
+	if cfg.PasswordFile+cfg.PasswordEnv+cfg.PasswordSecret != "" {
+		if pc.Password, err = cfg.password(); err != nil {
 			return nil, asPgerr(err, "reading the password of the source")
 		}
-		pc.Password = strings.TrimRight(string(b), "\r\n")
 	}
 	p := pc.RuntimeParams
 	if p["application_name"] == "" {
@@ -78,6 +76,24 @@ func connect(ctx context.Context, cfg *Config, replication bool) (*pgconn.PgConn
 	defer cancel()
 	conn, err := pgconn.ConnectConfig(ctx, pc)
 	return conn, asPgerr(err, "connecting to the source")
+}
+
+// password reads the one that the connection string does not have.
+func (c *Config) password() (string, error) {
+	switch {
+	case c.PasswordFile != "":
+		b, err := os.ReadFile(c.PasswordFile)
+		return strings.TrimRight(string(b), "\r\n"), err
+	case c.PasswordEnv != "":
+		value, ok := os.LookupEnv(c.PasswordEnv)
+		if !ok {
+			return "", pgerr.Newf(pgerr.ObjectNotInPrerequisite, "environment variable %q, which is to hold the password of the source, is not set", c.PasswordEnv)
+		}
+		return value, nil
+	case c.secret == nil:
+		return "", pgerr.Newf(pgerr.UndefinedObject, "secret %q does not exist: there are none outside of the SQL engine", c.PasswordSecret)
+	}
+	return c.secret(c.PasswordSecret)
 }
 
 // takeOver makes frames of an idle connection; it must not be used elsewhere any more.

@@ -133,4 +133,41 @@ func TestTLS(t *testing.T) {
 	if _, err := Validate(t.Context(), cfg); err == nil || !strings.Contains(err.Error(), "password") || !strings.Contains(err.Error(), cfg.PasswordFile) {
 		t.Fatal(err)
 	}
+	// In the environment.
+	cfg.PasswordFile, cfg.PasswordEnv = "", "HELIOS_CDC_TEST_PASSWORD"
+	if _, err := Validate(t.Context(), cfg); pgerr.CodeOf(err) != pgerr.ObjectNotInPrerequisite || !strings.Contains(err.Error(), cfg.PasswordEnv) {
+		t.Fatal(err)
+	}
+	if err := os.Setenv(cfg.PasswordEnv, "sesam 2"); err != nil {
+		t.Fatal(err)
+	}
+	defer os.Unsetenv(cfg.PasswordEnv)
+	if _, err := Validate(t.Context(), cfg); err != nil {
+		t.Fatal(err)
+	}
+	if cfg.PasswordFile = "both"; pgerr.CodeOf(cfg.normalize()) != pgerr.InvalidParameterValue {
+		t.Fatal("a file and a variable are accepted")
+	}
+	cfg.PasswordFile, cfg.PasswordEnv, cfg.PasswordSecret = "", "", "none"
+	if _, err := Validate(t.Context(), cfg); pgerr.CodeOf(err) != pgerr.UndefinedObject {
+		t.Fatal(err)
+	}
+}
+
+// What is left of a password in a URI that was cut short is not taken for the
+// name of a database, which is shown.
+func TestPasswordSpills(t *testing.T) {
+	t.Parallel()
+	for s, spills := range map[string]bool{
+		"postgres://u:1/geheim@h/x": true, "postgres://u:1?geheim@h/x?sslmode=disable": true, "postgresql://u:1#geheim@h/x": true, "postgres://u:1/ge?he#im@h": true,
+		"postgres://u:1%2Fgeheim@h/x": false, "postgres://u@h:5432/x?application_name=a@b": false, "postgres://h/x?application_name=a@b": false,
+		"postgres://u:p@h/a%40b": false, "host=h password=a/b@c": false, "": false, "postgres://h": false,
+	} {
+		if got := passwordSpills(s); got != spills {
+			t.Errorf("%s: %v", s, got)
+		}
+		if _, err := parseConnString(s); spills && (pgerr.CodeOf(err) != pgerr.InvalidParameterValue || strings.Contains(err.Error(), "geheim")) {
+			t.Errorf("%s: %v", s, err)
+		}
+	}
 }

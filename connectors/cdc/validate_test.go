@@ -189,6 +189,8 @@ func TestOptions(t *testing.T) {
 		{"publication_name", "", "publication_name"},
 		{"publication_name", strings.Repeat("p", 64), "1 to 63 bytes"},
 		{"password_file", "", "password_file"},
+		{"password_env", "A=b", "password_env"},
+		{"password_secret", "", "password_secret"},
 		{"slot_name", "ünder", "is not valid"},
 		{"heartbeat_interval", "", "heartbeat_interval"},
 		{"heartbeat_interval", "1e400s", "heartbeat_interval"},

@@ -79,6 +79,12 @@ type Source struct {
 	Stale map[string]int `json:",omitempty"`
 }
 
+// A Secret is a value that is shown nowhere. It is stored as it is.
+type Secret struct {
+	ID          ID
+	Name, Value string
+}
+
 // An AddingTable is a captured table that is not a relation yet.
 type AddingTable struct {
 	Relation *Relation // what it will be, with its ID
@@ -96,12 +102,13 @@ type Snapshot struct {
 	relations map[ID]*Relation
 	sources   map[ID]*Source
 	names     map[[2]string]ID
+	secrets   map[string]*Secret
 }
 
 // New is the empty catalog: schema public and the given system relations.
 func New(system []*Relation) *Snapshot {
 	s := &Snapshot{NextID: FirstUserID, Schemas: []string{"public"},
-		relations: map[ID]*Relation{}, sources: map[ID]*Source{}, names: map[[2]string]ID{}}
+		relations: map[ID]*Relation{}, sources: map[ID]*Source{}, names: map[[2]string]ID{}, secrets: map[string]*Secret{}}
 	for _, r := range system {
 		s.relations[r.ID] = r
 		s.names[[2]string{r.Schema, r.Name}] = r.ID
@@ -113,7 +120,7 @@ func (s *Snapshot) clone() *Snapshot {
 	c := *s
 	c.Version++
 	c.Schemas = slices.Clone(s.Schemas)
-	c.relations, c.sources, c.names = maps.Clone(s.relations), maps.Clone(s.sources), maps.Clone(s.names)
+	c.relations, c.sources, c.names, c.secrets = maps.Clone(s.relations), maps.Clone(s.sources), maps.Clone(s.names), maps.Clone(s.secrets)
 	return &c
 }
 
@@ -172,6 +179,16 @@ func (s *Snapshot) Relations() []*Relation {
 func (s *Snapshot) Sources() []*Source {
 	ss := slices.Collect(maps.Values(s.sources))
 	slices.SortFunc(ss, func(a, b *Source) int { return int(a.ID) - int(b.ID) })
+	return ss
+}
+
+// Secret gives a secret by name, nil if there is none.
+func (s *Snapshot) Secret(name string) *Secret { return s.secrets[name] }
+
+// Secrets lists all secrets in order of ID.
+func (s *Snapshot) Secrets() []*Secret {
+	ss := slices.Collect(maps.Values(s.secrets))
+	slices.SortFunc(ss, func(a, b *Secret) int { return int(a.ID) - int(b.ID) })
 	return ss
 }
 
@@ -235,6 +252,20 @@ func (s *Snapshot) WithSource(src *Source) (*Snapshot, error) {
 func (s *Snapshot) WithoutSource(id ID) *Snapshot {
 	c := s.clone()
 	delete(c.sources, id)
+	return c
+}
+
+// WithSecret adds a secret, or replaces the one of its name.
+func (s *Snapshot) WithSecret(secret *Secret) *Snapshot {
+	c := s.clone()
+	c.secrets[secret.Name] = secret
+	return c
+}
+
+// WithoutSecret removes a secret.
+func (s *Snapshot) WithoutSecret(name string) *Snapshot {
+	c := s.clone()
+	delete(c.secrets, name)
 	return c
 }
 

@@ -12,11 +12,12 @@ type stored struct {
 	Schemas   []string
 	Relations []*Relation
 	Sources   []*Source
+	Secrets   []*Secret `json:",omitempty"`
 }
 
 // Encode gives the durable form: JSON, without the system relations.
 func (s *Snapshot) Encode() ([]byte, error) {
-	st := stored{Version: s.Version, NextID: s.NextID, Schemas: s.Schemas, Sources: s.Sources()}
+	st := stored{Version: s.Version, NextID: s.NextID, Schemas: s.Schemas, Sources: s.Sources(), Secrets: s.Secrets()}
 	for _, r := range s.Relations() {
 		if r.Kind != System {
 			st.Relations = append(st.Relations, r)
@@ -38,6 +39,9 @@ func Decode(data []byte, system []*Relation) (*Snapshot, error) {
 	}
 	for _, src := range st.Sources {
 		s.sources[src.ID] = src
+	}
+	for _, secret := range st.Secrets {
+		s.secrets[secret.Name] = secret
 	}
 	return s, nil
 }

@@ -74,7 +74,7 @@ func (e *Engine) alterable(name string, pos ast.Pos) (*alterable, error) {
 }
 
 func (e *Engine) changer(src *catalog.Source) (*alterable, error) {
-	def, err := definition(src)
+	def, err := e.definition(src)
 	connector, _ := e.opts.Connectors[src.Connector].(connectors.TableChanger)
 	return &alterable{src, def, connector}, err
 }
@@ -88,7 +88,7 @@ func (a *alterable) index(schema, name string) int {
 // source may have changed its own meanwhile.
 func (e *Engine) redefine(c *catalog.Snapshot, id catalog.ID, f func(*connectors.Definition) (*connectors.Definition, error)) (*catalog.Snapshot, error) {
 	src := *c.Source(id)
-	def, err := definition(&src)
+	def, err := e.definition(&src)
 	if err == nil {
 		def, err = f(def)
 	}
@@ -213,9 +213,9 @@ func quoteTable(schema, name string) string {
 
 // addTable copies the table that is noted as being added and makes it a relation.
 func (e *Engine) addTable(ctx context.Context, a *alteration, src *alterable, adding *catalog.AddingTable) error {
-	var one connectors.Definition
-	if err := json.Unmarshal(adding.Copy, &one); err != nil {
-		return fmt.Errorf("reading the definition of a table of source %q: %w", src.Name, err)
+	one, err := e.readDefinition(src.Source, adding.Copy)
+	if err != nil {
+		return err
 	}
 	if adding.Published {
 		if err := src.connector.Publish(ctx, src.def, one.Tables[0]); err != nil {
@@ -223,10 +223,10 @@ func (e *Engine) addTable(ctx context.Context, a *alteration, src *alterable, ad
 		}
 	}
 	rel := *adding.Relation
-	return e.copyTable(ctx, a, src.Source, &rel, &one, func(connectors.LSN) error {
+	return e.copyTable(ctx, a, src.Source, &rel, one, func(connectors.LSN) error {
 		t := e.ticker
 		cat, err := e.redefine(t.cat, src.ID, func(def *connectors.Definition) (*connectors.Definition, error) {
-			return src.connector.WithTable(def, &one, -1)
+			return src.connector.WithTable(def, one, -1)
 		})
 		if err == nil {
 			cat, err = cat.WithRelation(&rel)
@@ -261,8 +261,8 @@ func (e *Engine) forgetAdding(src *alterable, adding *catalog.AddingTable) {
 		return t.commitCatalog(cat)
 	})
 	if err == nil && adding.Published {
-		var one connectors.Definition
-		if err = json.Unmarshal(adding.Copy, &one); err == nil {
+		var one *connectors.Definition
+		if one, err = e.readDefinition(src.Source, adding.Copy); err == nil {
 			err = src.connector.Unpublish(ctx, src.def, one.Tables[0])
 		}
 	}

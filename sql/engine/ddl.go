@@ -327,6 +327,8 @@ func (s *Session) drop(ctx context.Context, st *ast.Drop, out *result) error {
 		switch st.Kind {
 		case "source":
 			err = s.dropSource(ctx, name, st, out)
+		case "secret":
+			err = s.dropSecret(ctx, name, int(st.NamePos[i]), st, out)
 		case "schema":
 			err = s.dropSchema(ctx, name[0], st, out)
 		case "table", "view", "materialized view":

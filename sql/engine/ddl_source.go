@@ -37,7 +37,7 @@ func (s *Session) createSource(ctx context.Context, st *ast.CreateSource, out *r
 	if connector == nil {
 		return pgerr.Unsupported(int(st.Pos), "connector %q", st.Connector)
 	}
-	spec := connectors.Spec{Name: name, Connection: st.Connection, AllTables: st.AllTables, Schemas: st.Schemas}
+	spec := connectors.Spec{Name: name, Connection: st.Connection, AllTables: st.AllTables, Schemas: st.Schemas, Secret: e.secret}
 	for _, t := range st.Tables {
 		spec.Tables = append(spec.Tables, tableSpec(t))
 	}
@@ -169,7 +169,7 @@ const dropTimeout = 15 * time.Second
 
 // finishDrop frees what a source holds on its server and forgets the source.
 func (e *Engine) finishDrop(ctx context.Context, src *catalog.Source) error {
-	def, err := definition(src)
+	def, err := e.definition(src)
 	if err != nil {
 		return err
 	}

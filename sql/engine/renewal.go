@@ -294,7 +294,7 @@ func (r *sourceRunner) endLoading(ctx context.Context, at connectors.Position) e
 // withConfig gives the catalog with another configuration of the source.
 func (r *sourceRunner) withConfig(cat *catalog.Snapshot, f func([]byte) ([]byte, error)) (*catalog.Snapshot, error) {
 	src := *cat.Source(r.id)
-	def, err := definition(&src)
+	def, err := r.engine.definition(&src)
 	if err != nil {
 		return nil, err
 	}

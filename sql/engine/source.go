@@ -83,7 +83,7 @@ func (e *Engine) startSource(src *catalog.Source, fresh bool) *sourceRunner {
 	}
 	ctx, cancel := context.WithCancel(e.ctx())
 	r := &sourceRunner{engine: e, id: src.ID, name: src.Name, cancel: cancel, ended: make(chan struct{}), fresh: fresh}
-	def, err := definition(src)
+	def, err := e.definition(src)
 	if err == nil {
 		r.checkpoint = time.Duration(def.CheckpointMicros) * time.Microsecond
 	}
@@ -245,12 +245,17 @@ func (e *Engine) confirm(id catalog.ID, p connectors.Position) {
 }
 
 // definition reads a source's definition from the catalog.
-func definition(src *catalog.Source) (*connectors.Definition, error) {
-	var def connectors.Definition
-	if err := json.Unmarshal(src.Config, &def); err != nil {
+func (e *Engine) definition(src *catalog.Source) (*connectors.Definition, error) {
+	return e.readDefinition(src, src.Config)
+}
+
+// readDefinition reads the definition of a source, or of a copy of one of its tables.
+func (e *Engine) readDefinition(src *catalog.Source, data []byte) (*connectors.Definition, error) {
+	def := &connectors.Definition{Secret: e.secret}
+	if err := json.Unmarshal(data, def); err != nil {
 		return nil, fmt.Errorf("reading the definition of source %q: %w", src.Name, err)
 	}
-	return &def, nil
+	return def, nil
 }
 
 // run delivers until ctx ends or a definite error.

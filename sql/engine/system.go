@@ -147,6 +147,8 @@ func (sr *systemRelations) addHelios(e *Engine) {
 			}
 			return nil
 		})
+	sr.add("helios", "secrets", []types.Column{column("id", types.OIDType), column("name", types.Text), column("sources", types.Text)},
+		func(_ *Session, v *readView, row *rowBuilder) error { return e.secretRows(v, row) })
 }
 
 func (e *Engine) sourceRows(v *readView, row *rowBuilder) error {

@@ -34,6 +34,7 @@ func textRow(values ...string) types.Row {
 // lists are the SHOW statements that read a relation.
 var lists = map[string]string{
 	"sources":            "SELECT name, state, lsn, lag_bytes, lag_ms, snapshot_rows, transactions, last_error FROM helios.sources ORDER BY name",
+	"secrets":            "SELECT name, sources FROM helios.secrets ORDER BY name",
 	"views":              "SELECT schema, name, kind FROM helios.relations WHERE kind IN ('view', 'materialized view') ORDER BY schema, name",
 	"materialized views": "SELECT schema, name, state, rows, state_bytes, last_error FROM helios.views ORDER BY schema, name",
 	"tables":             "SELECT schema, name, kind, source FROM helios.relations WHERE kind IN ('table', 'source table') ORDER BY schema, name",
@@ -136,6 +137,8 @@ func (s *Session) ddlStatement(ctx context.Context, st *statement, out *result) 
 	switch n := st.parsed.Stmt.(type) {
 	case *ast.CreateSource:
 		tag, run = "CREATE SOURCE", func() error { return s.createSource(ctx, n, out) }
+	case *ast.CreateSecret:
+		tag, run = "CREATE SECRET", func() error { return s.createSecret(ctx, n, out) }
 	case *ast.CreateView:
 		tag, run = "CREATE VIEW", func() error { return s.createView(ctx, n, out) }
 		if n.Materialized {

@@ -28,6 +28,8 @@ func (p *reader) create() ast.Statement {
 		p.fail()
 	case c.is("source"):
 		return p.createSource(start)
+	case c.is("secret"):
+		return p.createSecret(start, replace)
 	case c.is("table"):
 		return p.createTable(start)
 	case c.is("schema"):

@@ -165,7 +165,7 @@ func (p *reader) reset() ast.Statement {
 
 // showPhrases are what SHOW lists of the engine's, unless a setting is meant.
 var showPhrases = map[string]bool{
-	"sources": true, "tables": true, "views": true, "indexes": true, "schemas": true, "columns": true, "cursors": true, "subscriptions": true,
+	"sources": true, "secrets": true, "tables": true, "views": true, "indexes": true, "schemas": true, "columns": true, "cursors": true, "subscriptions": true,
 }
 
 func (p *reader) show() ast.Statement {

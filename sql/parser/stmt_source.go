@@ -46,6 +46,19 @@ func (p *reader) createSource(start int32) ast.Statement {
 	return s
 }
 
+// createSecret reads CREATE [OR REPLACE] SECRET [IF NOT EXISTS] name AS 'value'.
+func (p *reader) createSecret(start int32, replace bool) ast.Statement {
+	s := &ast.CreateSecret{Pos: p.at(start), OrReplace: replace}
+	p.expectKw("secret")
+	if !replace {
+		s.IfNotExists = p.ifNotExists()
+	}
+	s.Name = p.qualified()
+	p.expectKw("as")
+	s.Value = p.expectString()
+	return s
+}
+
 // sourceTable reads schema.name [(columns)] [AS local] [WHERE predicate]. The
 // predicate is read for its syntax and kept as text: it goes to the source.
 func (p *reader) sourceTable() ast.SourceTable {
@@ -114,7 +127,7 @@ func (p *reader) drop() ast.Statement {
 	s := &ast.Drop{Pos: p.at(start)}
 	p.expectKw("drop")
 	switch c := p.cur(); {
-	case c.is("table"), c.is("view"), c.is("source"), c.is("index"), c.is("schema"):
+	case c.is("table"), c.is("view"), c.is("source"), c.is("index"), c.is("schema"), c.is("secret"):
 		s.Kind = c.val
 		p.i++
 	case c.is("materialized"):

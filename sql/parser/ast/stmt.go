@@ -36,6 +36,14 @@ type SourceTable struct {
 	Where   string // the predicate's text
 }
 
+// A CreateSecret is CREATE [OR REPLACE] SECRET [IF NOT EXISTS] name AS 'value'.
+type CreateSecret struct {
+	Pos
+	OrReplace, IfNotExists bool
+	Name                   []string
+	Value                  string
+}
+
 // An AlterSource is ALTER SOURCE name ADD TABLE [IF NOT EXISTS] … | DROP TABLE [IF EXISTS] name [CASCADE] |
 // REFRESH TABLE name; Action: add table, drop table, refresh table.
 type AlterSource struct {
@@ -180,7 +188,7 @@ type Set struct {
 	Reset  bool
 }
 
-// A Show is SHOW name, or SHOW SOURCES, SHOW MATERIALIZED VIEWS, SHOW TABLES, … (What, lower case).
+// A Show is SHOW name, or SHOW SOURCES, SHOW SECRETS, SHOW MATERIALIZED VIEWS, SHOW TABLES, … (What, lower case).
 type Show struct {
 	Pos
 	What string
