@@ -134,7 +134,7 @@ func TestTLS(t *testing.T) {
 		t.Fatal(err)
 	}
 	// In the environment.
-	cfg.PasswordFile, cfg.PasswordEnv = "", "HELIOS_CDC_TEST_PASSWORD"
+	cfg.PasswordFile, cfg.PasswordEnv, cfg.SlotName = "", "HELIOS_CDC_TEST_PASSWORD", "another"
 	if _, err := Validate(t.Context(), cfg); pgerr.CodeOf(err) != pgerr.ObjectNotInPrerequisite || !strings.Contains(err.Error(), cfg.PasswordEnv) {
 		t.Fatal(err)
 	}
