@@ -41,6 +41,9 @@ func (t *tableState) findLeaves(ctx context.Context, conn *pgconn.PgConn) (map[s
 	}
 	leaves := make(map[string]Leaf, len(rows))
 	for _, r := range rows {
+		if r[2] == "" {
+			continue // it comes or goes at this moment
+		}
 		if leaves[r[0]] = (Leaf{r[1], r[2]}); r[4] != "" {
 			return nil, pgerr.Newf(pgerr.WrongObjectType, "cannot capture %s: its partition %s is %s", t.spec, r[3], r[4]).
 				WithDetail("Its changes are not in the source's log.")

@@ -73,4 +73,10 @@ func TestPartitionsComeAndGo(t *testing.T) {
 	if errs := must(t, h, "SELECT name, last_error FROM helios.relations WHERE last_error IS NOT NULL"); len(errs) > 0 {
 		t.Fatalf("stopped: %q", errs)
 	}
+	// One that cannot be copied with the columns that its view has stops.
+	must(t, c, "BEGIN; ALTER TABLE bag DROP COLUMN b; ALTER TABLE bag DETACH PARTITION bag1; COMMIT")
+	eventually(t, h, "SELECT count(*) FROM helios.relations WHERE name = 'bag' AND last_error IS NOT NULL", "1")
+	if _, err := ask(t.Context(), h, "SELECT * FROM bags"); err == nil {
+		t.Fatal("the view over it can be read")
+	}
 }

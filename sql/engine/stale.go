@@ -14,9 +14,9 @@ import (
 // A table is stale when rows of it have come or gone upstream that its source
 // was not sent. It is refreshed as ALTER SOURCE … REFRESH TABLE does it: until then
 // it follows its changes and can be read, and then it becomes right by one change.
+// A table that becomes stale while it is copied is found so by its source behind the copy.
 
 var _ connectors.TableRefresher = (*sourceRunner)(nil)
-var _ connectors.TableRefresher = (*tableCopy)(nil)
 
 // TableStale notes in the catalog that a table is to be copied anew.
 func (r *sourceRunner) TableStale(ctx context.Context, table int, why error) error {

@@ -39,12 +39,10 @@ type tableCopy struct {
 	told   bool
 	end    connectors.LSN
 	failed error
-
-	stale atomic.Bool // rows came or went meanwhile that it does not know of
 }
 
 // How a copy ends: errCopied is how it shall, errCopyAgain a connection that
-// was lost after the main source had been halted, or a table that became stale.
+// was lost after the main source had been halted.
 var (
 	errCopied    = errors.New("the copy has reached its end")
 	errCopyAgain = errors.New("the copy must begin anew")
@@ -84,11 +82,8 @@ func (e *Engine) tryCopy(ctx context.Context, a *alteration, src *catalog.Source
 	go func() {
 		defer close(ended)
 		runErr = source.Run(ctx, nil, c)
-		switch {
-		case c.failed != nil:
+		if c.failed != nil {
 			runErr = c.failed
-		case c.stale.Load():
-			runErr = errCopyAgain
 		}
 	}()
 	defer func() {
@@ -262,13 +257,6 @@ func (c *tableCopy) Status(state string, err error) {
 	if err != nil {
 		c.engine.log.Warn("copying a table", "relation", c.rel.Name, "state", state, "error", err)
 	}
-}
-
-// TableStale ends the copy, for the next one.
-func (c *tableCopy) TableStale(context.Context, int, error) error {
-	c.stale.Store(true)
-	c.cancel()
-	return nil
 }
 
 // TableError ends the copy: its only table cannot go on.
