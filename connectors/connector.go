@@ -70,7 +70,7 @@ type TableChanger interface {
 	CopyTable(ctx context.Context, def *Definition, t TableSpec, pin *Table) (one *Definition, unpublished bool, err error)
 	// Publish makes the server send a copy's table to the source; Unpublish
 	// ends that, where Publish or Create has made it so.
-	Publish(ctx context.Context, def *Definition, t Table) error
+	Publish(ctx context.Context, def, one *Definition) error
 	Unpublish(ctx context.Context, def *Definition, t Table) error
 	// WithTable gives the definition with a copy's table in place of the one at an index,
 	// or behind the others; WithoutTable without the one at an index.

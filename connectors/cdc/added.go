@@ -30,7 +30,7 @@ func (r *run) isAdded(t *tableState) bool { return t.ID >= len(r.tables)-r.addin
 // publish puts tables that begin into the publication, which was made by us. One
 // that has begun may have lost changes by not being there: it stops.
 func (r *run) publish(ctx context.Context, conn *pgconn.PgConn, found *Discovered, begins func(*tableState) bool) error {
-	filters := maps.Clone(found.filters)
+	p := publication{name: quoteIdent(r.cfg.PublicationName), filters: maps.Clone(found.filters)}
 	for _, t := range found.tables {
 		if t.unpublished == nil || t.failed != nil {
 			continue
@@ -39,22 +39,16 @@ func (r *run) publish(ctx context.Context, conn *pgconn.PgConn, found *Discovere
 			t.failed = t.unpublished
 			continue
 		}
-		name := quoteIdent(r.cfg.PublicationName)
-		sql := "ALTER PUBLICATION " + name + " ADD TABLE " + t.published()
 		if t.spec.Where != "" {
 			scratch := r.cfg
 			scratch.PublicationName = r.passingSlot()
 			if err := t.checkFilter(ctx, conn, &scratch); err != nil {
 				return err
 			}
-			if filters == nil {
-				filters = map[string]string{}
-			}
-			filters[t.spec.String()] = t.spec.Where
-			sql += "; COMMENT ON PUBLICATION " + name + " IS " + quoteLiteral(publicationMark(&r.cfg)+encodeFilters(filters))
 		}
-		if _, err := query(ctx, conn, sql); err != nil {
-			return asPgerr(err, "altering the publication")
+		p.table = t.from()
+		if err := p.add(ctx, conn, &r.cfg, t.spec); err != nil {
+			return err
 		}
 	}
 	return nil

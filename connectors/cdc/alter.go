@@ -26,9 +26,6 @@ func (Connector) CopyTable(ctx context.Context, def *connectors.Definition, t co
 	if err != nil {
 		return nil, false, err
 	}
-	if t.Where != "" {
-		return nil, false, pgerr.Unsupported(t.Pos, "WHERE on a captured table")
-	}
 	cfg := of
 	cfg.SnapshotMode, cfg.TemporarySlot, cfg.Failover = SnapshotWhenNeeded, true, false
 	cfg.HeartbeatInterval, cfg.HeartbeatQuery = 0, ""
@@ -39,7 +36,7 @@ func (Connector) CopyTable(ctx context.Context, def *connectors.Definition, t co
 		return nil, false, err
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
-	spec := TableSpec{Schema: t.Schema, Name: t.Name, Columns: t.Columns}
+	spec := TableSpec{Schema: t.Schema, Name: t.Name, Columns: t.Columns, Where: t.Where}
 	var was TableSpec
 	if pin != nil {
 		was = of.TableSpecs[pin.ID]
@@ -68,12 +65,17 @@ func (Connector) CopyTable(ctx context.Context, def *connectors.Definition, t co
 	if unpublished = p.owned && !p.member; unpublished && !table.owned {
 		return nil, false, pgerr.Newf(pgerr.InsufficientPrivilege, "must be owner of table %s to add it to publication %q", table.spec, of.PublicationName).At(t.Pos)
 	}
-	if unpublished && was.Where != "" {
-		return nil, false, pgerr.Newf(pgerr.ObjectNotInPrerequisite, "table %s is not part of publication %q", table.spec, of.PublicationName).
-			WithHint("Run ALTER PUBLICATION %s ADD TABLE %s WHERE (%s).", quoteIdent(of.PublicationName), table.spec, was.Where)
-	}
-	if !unpublished {
+	switch {
+	case !unpublished:
 		if d, err = discoverOne(ctx, conn, cfg, of.PublicationName); err != nil {
+			return nil, false, at(err, t.Pos)
+		}
+	case pin != nil:
+		table.spec.Where = was.Where
+	case t.Where != "":
+		scratch := cfg
+		scratch.PublicationName = cfg.SlotName
+		if err := table.checkFilter(ctx, conn, &scratch); err != nil {
 			return nil, false, at(err, t.Pos)
 		}
 	}
@@ -107,7 +109,22 @@ func discoverOne(ctx context.Context, conn *pgconn.PgConn, cfg Config, publicati
 type publication struct {
 	owned, member bool // made by us; lists the table
 	name          string
-	table         string // as the publication lists it; "": gone
+	table         string            // as the publication lists it; "": gone
+	filters       map[string]string // as they were recorded with the publication
+}
+
+// add puts the table into the publication, with the filter of spec, which is recorded.
+func (p *publication) add(ctx context.Context, conn *pgconn.PgConn, cfg *Config, spec TableSpec) error {
+	sql := "ALTER PUBLICATION " + p.name + " ADD TABLE " + p.table
+	if spec.Where != "" {
+		if p.filters == nil {
+			p.filters = map[string]string{}
+		}
+		p.filters[spec.String()] = spec.Where
+		sql += " WHERE (" + spec.Where + "); COMMENT ON PUBLICATION " + p.name + " IS " + quoteLiteral(publicationMark(cfg)+encodeFilters(p.filters))
+	}
+	_, err := query(ctx, conn, sql)
+	return asPgerr(err, "altering the publication")
 }
 
 func publicationOf(ctx context.Context, conn *pgconn.PgConn, cfg *Config, oid uint32) (p publication, err error) {
@@ -121,7 +138,7 @@ func publicationOf(ctx context.Context, conn *pgconn.PgConn, cfg *Config, oid ui
 	if len(rows) == 0 {
 		return p, pgerr.Newf(pgerr.UndefinedObject, "publication %q does not exist in the source", cfg.PublicationName)
 	}
-	p.owned, _ = ownComment(cfg, rows[0][0])
+	p.owned, p.filters = ownComment(cfg, rows[0][0])
 	p.member = rows[0][1] == "t"
 	rows, err = query(ctx, conn, `SELECT CASE relkind WHEN 'p' THEN '' ELSE 'ONLY ' END || format('%I.%I', nspname, relname)
 		FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace WHERE c.oid = `+strconv.FormatUint(uint64(oid), 10))
@@ -134,18 +151,42 @@ func publicationOf(ctx context.Context, conn *pgconn.PgConn, cfg *Config, oid ui
 	return p, nil
 }
 
-// Publish adds a table to the publication, if that is the source's own and
-// lacks it.
-func (Connector) Publish(ctx context.Context, def *connectors.Definition, t connectors.Table) error {
-	return alterPublication(ctx, def, t, "ADD")
+// Publish adds a copy's table to the publication, if that is the source's own
+// and lacks it.
+func (Connector) Publish(ctx context.Context, def, one *connectors.Definition) error {
+	copied, err := config(one)
+	if err != nil {
+		return err
+	}
+	return alterPublication(ctx, def, one.Tables[0].OID, func(conn *pgconn.PgConn, cfg *Config, p *publication) error {
+		if p.member {
+			return nil
+		}
+		err := p.add(ctx, conn, cfg, copied.TableSpecs[0])
+		if pgerr.CodeOf(err) == pgerr.DuplicateObject {
+			return nil // someone was faster: an earlier attempt of ours, perhaps
+		}
+		return err
+	})
 }
 
 // Unpublish takes a table out of the publication, if that is the source's own.
 func (Connector) Unpublish(ctx context.Context, def *connectors.Definition, t connectors.Table) error {
-	return alterPublication(ctx, def, t, "DROP")
+	return alterPublication(ctx, def, t.OID, func(conn *pgconn.PgConn, cfg *Config, p *publication) error {
+		if !p.member {
+			return nil
+		}
+		_, err := query(ctx, conn, fmt.Sprintf("ALTER PUBLICATION %s DROP TABLE %s", p.name, p.table))
+		if err = asPgerr(err, "altering the publication"); pgerr.CodeOf(err) == pgerr.UndefinedObject {
+			return nil
+		}
+		return err
+	})
 }
 
-func alterPublication(ctx context.Context, def *connectors.Definition, t connectors.Table, verb string) error {
+// alterPublication lets do alter the publication, if it is the source's own
+// and the table is still there.
+func alterPublication(ctx context.Context, def *connectors.Definition, oid uint32, do func(*pgconn.PgConn, *Config, *publication) error) error {
 	cfg, err := config(def)
 	if err != nil {
 		return err
@@ -155,17 +196,11 @@ func alterPublication(ctx context.Context, def *connectors.Definition, t connect
 		return err
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
-	p, err := publicationOf(ctx, conn, &cfg, t.OID)
-	if err != nil || !p.owned || p.table == "" || p.member == (verb == "ADD") {
+	p, err := publicationOf(ctx, conn, &cfg, oid)
+	if err != nil || !p.owned || p.table == "" {
 		return err
 	}
-	_, err = query(ctx, conn, fmt.Sprintf("ALTER PUBLICATION %s %s TABLE %s", p.name, verb, p.table))
-	err = asPgerr(err, "altering the publication")
-	switch pgerr.CodeOf(err) {
-	case pgerr.DuplicateObject, pgerr.UndefinedObject: // someone was faster: an earlier attempt of ours, perhaps
-		return nil
-	}
-	return err
+	return do(conn, &cfg, &p)
 }
 
 // WithTable puts a copy's table into the definition of its source.

@@ -73,13 +73,13 @@ func encodeFilters(m map[string]string) string {
 }
 
 // ownComment reports whether a publication's comment marks it as made for the
-// slot, and the filters that it was made with.
+// slot, and the filters that it was made with, for whatever slot.
 func ownComment(cfg *Config, comment string) (own bool, filters map[string]string) {
-	rest, own := strings.CutPrefix(comment, publicationMark(cfg))
-	if !own || rest != "" && json.Unmarshal([]byte(rest), &filters) != nil {
+	mark, rest, _ := strings.Cut(comment, "\n")
+	if !strings.HasPrefix(mark, publicationMark(&Config{})) || rest != "" && json.Unmarshal([]byte(rest), &filters) != nil {
 		return false, nil
 	}
-	return own, filters
+	return mark == publicationMark(cfg), filters
 }
 
 // checkFilters judges the filters of a publication that is to be made.

@@ -177,7 +177,8 @@ func TestAlterSource(t *testing.T) {
 		refused(t, a.h, "ALTER SOURCE src ADD TABLE keyless", "55000", "REPLICA IDENTITY")
 		refused(t, a.h, "ALTER SOURCE src ADD TABLE v", "42809", "view")
 		refused(t, a.h, "ALTER SOURCE src ADD TABLE more (id, nocol)", "42703", "nocol")
-		refused(t, a.h, "ALTER SOURCE src ADD TABLE more WHERE id > 3", "0A000", "WHERE")
+		refused(t, a.h, "ALTER SOURCE src ADD TABLE more WHERE grp > 3", "42P10", "grp")
+		refused(t, a.h, "ALTER SOURCE src ADD TABLE more WHERE nocol > 3", "42703", "nocol")
 		refused(t, a.h, "ALTER SOURCE src ADD TABLE more AS base_sum", "42P07", "base_sum")
 		refused(t, a.h, "ALTER SOURCE src ADD TABLE more AS nowhere.more", "3F000", "nowhere")
 		refused(t, a.h, "ALTER SOURCE src DROP TABLE more", "42P01", "more")
@@ -188,6 +189,25 @@ func TestAlterSource(t *testing.T) {
 		a.same("SELECT n, s FROM base_sum -- " + sameBase)
 	})
 
+	t.Run("filter", func(t *testing.T) {
+		a := newAlterer(t, pg, "WITH (poll_interval = '10ms')")
+		stop := a.write()
+		must(t, a.h, "ALTER SOURCE src ADD TABLE more WHERE (id > 1000 AND id % 2 = 0)")
+		must(t, a.h, "ALTER SOURCE src ADD TABLE bag")
+		stop()
+		same := sameMore + " -- " + sameMore + " WHERE id > 1000 AND id % 2 = 0"
+		a.same(same, sameBag)
+		a.s.Kill() // it is the same source after a restart
+		a.s.start()
+		a.h = a.s.connect()
+		must(t, a.c, "UPDATE more SET id = id + 100000 WHERE id % 50 = 0; UPDATE more SET id = id - 200000 WHERE id % 70 = 0")
+		a.same(same)
+		must(t, a.h, "ALTER SOURCE src REFRESH TABLE more")
+		a.same(same)
+		must(t, a.h, "ALTER SOURCE src DROP TABLE more; ALTER SOURCE src ADD TABLE more WHERE (id < 500)")
+		a.same(sameMore + " -- " + sameMore + " WHERE id < 500")
+	})
+
 	t.Run("publication of another", func(t *testing.T) {
 		a := newAlterer(t, pg, "")
 		must(t, a.c, "CREATE PUBLICATION theirs FOR TABLE base WITH (publish_via_partition_root = true)")
@@ -196,6 +216,7 @@ func TestAlterSource(t *testing.T) {
 		must(t, a.h, "SELECT * FROM base")
 		refused(t, a.h, "ALTER SOURCE src ADD TABLE more", "55000", "theirs", "ALTER PUBLICATION")
 		must(t, a.c, "ALTER PUBLICATION theirs ADD TABLE more")
+		refused(t, a.h, "ALTER SOURCE src ADD TABLE more WHERE id > 3", "0A000", "theirs")
 		must(t, a.h, "ALTER SOURCE src ADD TABLE more")
 		must(t, a.c, "DELETE FROM more WHERE id % 3 = 0")
 		a.same(sameMore)

@@ -218,7 +218,7 @@ func (e *Engine) addTable(ctx context.Context, a *alteration, src *alterable, ad
 		return err
 	}
 	if adding.Published {
-		if err := src.connector.Publish(ctx, src.def, one.Tables[0]); err != nil {
+		if err := src.connector.Publish(ctx, src.def, one); err != nil {
 			return err
 		}
 	}
@@ -445,7 +445,7 @@ func (e *Engine) refreshSourceTable(ctx context.Context, unlock func(), src *alt
 	}
 	unlock() // the copy takes its time
 	if unpublished {
-		if err := src.connector.Publish(actx, src.def, now); err != nil {
+		if err := src.connector.Publish(actx, src.def, one); err != nil {
 			return err
 		}
 	}
