@@ -193,10 +193,15 @@ func moment(ctx context.Context, src *cdc.Source, print func(*cdc.Event) error, 
 		case errors.Is(err, context.DeadlineExceeded) && soon.Err() != nil:
 		default:
 			var table *cdc.TableError
-			if !errors.As(err, &table) {
+			var stale *cdc.TableStaleError
+			switch {
+			case errors.As(err, &table):
+				fmt.Fprintf(os.Stderr, "helios-sql: table %s.%s stopped: %v\n", table.Schema, table.Table, err)
+			case errors.As(err, &stale):
+				fmt.Fprintf(os.Stderr, "helios-sql: rows of table %s.%s are amiss: %v\n", stale.Schema, stale.Table, err)
+			default:
 				return false, err
 			}
-			fmt.Fprintf(os.Stderr, "helios-sql: table %s.%s stopped: %v\n", table.Schema, table.Table, err)
 		}
 	}
 	return ctx.Err() != nil, out.Flush()

@@ -49,6 +49,17 @@ type TableError struct {
 func (e *TableError) Error() string { return e.Err.Error() }
 func (e *TableError) Unwrap() error { return e.Err }
 
+// A TableStaleError says that rows of a partitioned table may have come or gone
+// without the server having sent them; its changes go on. To have the table anew, restore
+// the source once without it and then with it again.
+type TableStaleError struct {
+	Schema, Table string
+	Err           error
+}
+
+func (e *TableStaleError) Error() string { return e.Err.Error() }
+func (e *TableStaleError) Unwrap() error { return e.Err }
+
 // A DefiniteError is one that no retry mends: of the configuration, the
 // server's set-up or the data. It holds a *pgerr.Error where the cause has an SQLSTATE.
 type DefiniteError struct{ Err error }

@@ -40,6 +40,7 @@ const (
 	itemSnapshotEnd
 	itemProgress
 	itemTableError
+	itemTableStale
 	itemOrigin
 )
 
@@ -67,6 +68,7 @@ type handover struct {
 var (
 	_ orderedSink               = (*handover)(nil)
 	_ connectors.SnapshotKeeper = (*handover)(nil)
+	_ connectors.TableRefresher = (*handover)(nil)
 )
 
 // The bounds of a batch.
@@ -249,6 +251,16 @@ func (h *handover) Status(state string, err error) {
 
 func (h *handover) TableError(table int, err error) {
 	h.batch = append(h.batch, item{kind: itemTableError, table: table, err: err})
+}
+
+// TableStale comes from beside the feed, and is queued by itself.
+func (h *handover) TableStale(ctx context.Context, table int, why error) error {
+	select {
+	case h.queue <- []item{{kind: itemTableStale, table: table, err: why}}:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 }
 
 // A walk is the program's side: the item being taken apart.

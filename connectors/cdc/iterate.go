@@ -14,7 +14,7 @@ import (
 // Events gives the events in the order of the log. The loop ends with an
 // error (nil event), which is ctx's or a *DefiniteError, or without one behind
 // the snapshot of SnapshotInitialOnly. A *TableError says that one table has
-// stopped, and the loop goes on. A loop that was left can be begun again: it
+// stopped, or a *TableStaleError that rows of one are amiss, and the loop goes on. A loop that was left can be begun again: it
 // goes on behind the last event.
 func (s *Source) Events(ctx context.Context) iter.Seq2[*Event, error] {
 	return func(yield func(*Event, error) bool) {
@@ -33,7 +33,8 @@ func (s *Source) Events(ctx context.Context) iter.Seq2[*Event, error] {
 // ofTable reports whether an error is of one table only.
 func ofTable(err error) bool {
 	var table *TableError
-	return errors.As(err, &table)
+	var stale *TableStaleError
+	return errors.As(err, &table) || errors.As(err, &stale)
 }
 
 // Recv gives the next event; io.EOF behind the snapshot of SnapshotInitialOnly.

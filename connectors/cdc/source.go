@@ -253,6 +253,9 @@ func (s *Source) pull(ctx context.Context) (*Event, error) {
 		case itemTableError:
 			t := s.tables[it.table]
 			return nil, &TableError{t.Schema, t.Name, typed(it.err)}
+		case itemTableStale:
+			t := s.tables[it.table]
+			return nil, &TableStaleError{t.Schema, t.Name, it.err}
 		case itemProgress:
 			e := s.arena.event()
 			*e = Event{Type: Heartbeat, LSN: it.at.LSN, CommitLSN: it.at.LSN, CommitTime: it.received, mark: mark{at: it.at}}

@@ -129,7 +129,7 @@ func (r *run) stream(ctx context.Context) error {
 		}
 	})
 	if sink, ok := r.sink.(connectors.TableRefresher); ok {
-		parted := slices.DeleteFunc(slices.Clone(r.tables), func(t *tableState) bool { return t.leaves == nil || t.failed != nil })
+		parted := slices.DeleteFunc(slices.Clone(r.tables[:len(r.tables)-r.adding]), func(t *tableState) bool { return t.leaves == nil || t.failed != nil })
 		if len(parted) > 0 {
 			wg.Go(func() {
 				if err := s.watchLeaves(ctx, sink, parted); err != nil {
