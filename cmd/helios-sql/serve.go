@@ -72,6 +72,7 @@ func serve(ctx context.Context, cfg config) (err error) {
 	if err != nil {
 		return err
 	}
+	slog.SetDefault(log) // the connectors'
 	memory, err := parseBytes(cfg.Memory)
 	if err != nil {
 		return fmt.Errorf("memory: %w", err)

@@ -146,6 +146,9 @@ func TestPassword(t *testing.T) {
 		t.Fatal(err)
 	}
 	said.Write(log)
+	if !strings.Contains(string(log), `msg="source connection lost"`) {
+		t.Error("the connector does not log as the server does")
+	}
 	if !strings.Contains(said.String(), "password authentication failed") {
 		t.Error("the search does not see the log or the errors")
 	}
