@@ -135,6 +135,10 @@ func (s *stream) lookAtLeaves(ctx context.Context, conn *pgconn.PgConn, sink con
 		if err != nil {
 			return err
 		}
+		// A later truncation of the whole table, say, may have been judged: the next look tells.
+		if again, err := t.findLeaves(bounded, conn); err != nil || !maps.Equal(again, now) {
+			return err
+		}
 		if why != nil {
 			if err := sink.TableStale(ctx, t.ID, why); err != nil {
 				return &sinkError{err}
