@@ -159,6 +159,7 @@ type run struct {
 	kept     [2]string      // system identifier and timeline that the sink has
 	renewed  bool           // the sink's tables are to be replaced; others may stand for them
 	lost     error          // why, if the position was lost
+	void     bool           // what the sink has of a snapshot is of before that
 	held     *pgconn.PgConn // whose temporary slot is to be streamed from
 	whole    bool           // the next connection gets each transaction when it has committed
 }
@@ -255,7 +256,7 @@ func (s *feed) Run(ctx context.Context, start *connectors.Position, sink connect
 
 // beginAnew lets the next attempt take a new snapshot of what the sink has.
 func (r *run) beginAnew(why error) {
-	r.cfg, r.tables, r.versions, r.adding, r.asm, r.told, r.renewed, r.lost = r.fresh.anew(), nil, nil, 0, nil, false, true, why
+	r.cfg, r.tables, r.versions, r.adding, r.asm, r.told, r.renewed, r.void, r.lost = r.fresh.anew(), nil, nil, 0, nil, false, true, true, why
 	if !r.cfg.events {
 		r.sink.Status("snapshot", why)
 	}

@@ -191,7 +191,7 @@ func (p *snapshotPlan) restart(t *tableState) {
 // on: the slot that was made with it is still there. nil: there is none.
 func (r *run) unfinished(ctx context.Context, conn *pgconn.PgConn) (*SnapshotProgress, error) {
 	keeper, ok := r.sink.(connectors.SnapshotKeeper)
-	if !ok || r.cfg.TemporarySlot || r.cfg.SnapshotMode == SnapshotInitialOnly || r.cfg.SnapshotMode == SnapshotNever {
+	if !ok || r.void || r.cfg.TemporarySlot || r.cfg.SnapshotMode == SnapshotInitialOnly || r.cfg.SnapshotMode == SnapshotNever {
 		return nil, nil
 	}
 	record, err := keeper.SnapshotRecorded(ctx)

@@ -152,6 +152,7 @@ func (r *run) firstSnapshot(ctx context.Context, conn *pgconn.PgConn, made madeS
 	if err := r.sink.SnapshotBegin(ctx); err != nil {
 		return &sinkError{err}
 	}
+	r.void = false
 	return r.takeSnapshot(ctx, made, plan)
 }
 

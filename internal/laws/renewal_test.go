@@ -35,7 +35,7 @@ func newRenewer(t *testing.T, pg *pgtest.Server, dsn func(db string) string, mod
 	a.s = newServer(t, append([]string{"--checkpoint-interval", "20ms"}, args...)...)
 	a.start()
 	must(t, a.h, fmt.Sprintf(`CREATE SOURCE src FROM CDC CONNECTION %s TABLES (acct, more, bag)
-		WITH (slot_name = '%s', snapshot_mode = '%s', poll_interval = '10ms', max_step_rows = 500)`, quote(dsn(a.db)), a.db, mode))
+		WITH (slot_name = '%s', snapshot_mode = '%s', poll_interval = '10ms', max_step_rows = 500, snapshot_chunk_bytes = 65536)`, quote(dsn(a.db)), a.db, mode))
 	must(t, a.h, `CREATE MATERIALIZED VIEW acct_sum AS SELECT count(*) AS n, sum(n) AS s FROM acct;
 		CREATE MATERIALIZED VIEW more_sum AS SELECT grp, count(*) AS n FROM more GROUP BY grp;
 		CREATE MATERIALIZED VIEW bag_sum AS SELECT a, b, count(*) AS n FROM bag GROUP BY a, b`)
@@ -88,9 +88,15 @@ func (a *alterer) renewed(n int) {
 // dropSlot takes the slot away from the source.
 func (a *alterer) dropSlot() {
 	a.t.Helper()
+	a.toSlot("SELECT pg_drop_replication_slot(" + quote(a.db) + ")")
+}
+
+// toSlot runs a statement that needs the slot to be free.
+func (a *alterer) toSlot(sql string) {
+	a.t.Helper()
 	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(5 * time.Millisecond) {
 		must(a.t, a.c, "SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE active AND slot_name = "+quote(a.db))
-		_, err := ask(context.Background(), a.c, "SELECT pg_drop_replication_slot("+quote(a.db)+")")
+		_, err := ask(context.Background(), a.c, sql)
 		if err == nil {
 			return
 		}
@@ -205,6 +211,23 @@ func TestRenewal(t *testing.T) {
 		must(t, a.h, "SELECT * FROM mine")
 	})
 
+	t.Run("interrupted", func(t *testing.T) {
+		p, dsn := proxied(t, pg)
+		a := newRenewer(t, pg, dsn, "when_needed")
+		p.Throttle(50_000)
+		a.dropSlot()
+		must(t, a.c, "DELETE FROM bag WHERE a = 0")
+		eventually(t, a.h, "SELECT state, snapshot_rows BETWEEN 4000 AND 10000 FROM helios.sources", "snapshot|t")
+		must(t, a.c, missed)
+		p.All(faultproxy.Cut)
+		p.Throttle(0)
+		a.renewed(1)
+		a.all()
+		if a.logged("the snapshot goes on") != 1 || a.logged("chunks_done=0") != 0 {
+			t.Error("the snapshot was begun anew")
+		}
+	})
+
 	t.Run("created again", func(t *testing.T) {
 		a := newRenewer(t, pg, pg.DSN, "when_needed")
 		a.s.stop()
@@ -237,7 +260,7 @@ func TestRenewal(t *testing.T) {
 		a := newRenewer(t, pg, pg.DSN, "when_needed")
 		a.s.stop()
 		must(t, a.c, missed)
-		must(t, a.c, "SELECT pg_replication_slot_advance("+quote(a.db)+", pg_current_wal_lsn())")
+		a.toSlot("SELECT pg_replication_slot_advance(" + quote(a.db) + ", pg_current_wal_lsn())")
 		a.start()
 		a.renewed(1)
 		a.all()
@@ -355,7 +378,8 @@ func TestRenewalInvalidated(t *testing.T) {
 // is much shorter, and then a backup of that one.
 func TestRenewalOfOther(t *testing.T) {
 	pg := pgtest.Start(t)
-	a := newRenewer(t, pg, pg.DSN, "when_needed")
+	p, dsn := proxied(t, pg)
+	a := newRenewer(t, pg, dsn, "when_needed")
 	must(t, a.c, "SELECT pg_logical_emit_message(false, 'x', repeat('y', 1000000)) FROM generate_series(1, 50)")
 	a.all()
 	data, backup := filepath.Join(pg.Dir, "data"), filepath.Join(pg.Dir, "backup")
@@ -387,16 +411,17 @@ func TestRenewalOfOther(t *testing.T) {
 		a.c = nil
 	}
 	connect := func() { a.c = pg.MustConnect(t, a.db).PgConn() }
+	p.Refuse(true)
 	replace(func() {
 		as("mv", data, filepath.Join(pg.Dir, "first"))
 		as(pg.Bin("initdb"), "-D", data, "-U", "postgres", "--locale=C", "--encoding=UTF8", "-A", "trust", "--no-sync")
 		as("cp", filepath.Join(pg.Dir, "first", "postgresql.conf"), data)
 	})
-	pg.MustExec(t, "", "CREATE DATABASE filling")
-	pg.MustExec(t, "filling", renewalSchema)
-	pg.MustExec(t, "filling", missed)
-	pg.MustExec(t, "", "ALTER DATABASE filling RENAME TO "+a.db)
+	pg.MustExec(t, "", "CREATE DATABASE "+a.db)
 	connect()
+	must(t, a.c, renewalSchema)
+	must(t, a.c, missed)
+	p.Refuse(false)
 	a.renewed(1)
 	if n := a.changes(); n != missedChanges {
 		t.Errorf("%d changes were applied, %d rows differ", n, missedChanges)
@@ -411,6 +436,7 @@ func TestRenewalOfOther(t *testing.T) {
 	sync()
 	a.all()
 	// What was confirmed of the first server's log says nothing about this one's.
+	eventually(t, a.c, "SELECT confirmed_flush_lsn >= '"+currentLSN(t, a.c)+"' FROM pg_replication_slots WHERE slot_name = "+quote(a.db), "t")
 	if ok := must(t, a.c, "SELECT confirmed_flush_lsn <= pg_current_wal_lsn() FROM pg_replication_slots WHERE slot_name = "+quote(a.db))[0]; ok != "t" {
 		t.Error("the slot is confirmed past the end of the log")
 	}

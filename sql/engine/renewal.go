@@ -133,6 +133,7 @@ func (r *sourceRunner) renew(ctx context.Context) error {
 		return err
 	}
 	r.renewing.Store(false)
+	r.record = nil
 	r.within(false, n.At.LSN)
 	r.changes.Add(int64(s.n))
 	e.log.Info("tables renewed", "source", r.name, "lsn", n.At.LSN, "changes", s.n, "took", time.Since(began).Round(time.Millisecond))
@@ -166,7 +167,7 @@ func (r *sourceRunner) beginRenewal(ctx context.Context) error {
 		n.Why = r.mu.err.Error()
 	}
 	r.mu.Unlock()
-	r.why, r.config = n.Why, nil
+	r.why, r.config, r.record = n.Why, nil, nil
 	r.renewing.Store(true)
 	err := t.doNow(ctx, func() error {
 		for _, id := range *r.tables.Load() {

@@ -31,6 +31,7 @@ type sourceRunner struct {
 	// Of a renewal, see there. fresh: a snapshot was taken since the process started.
 	fresh  bool
 	why    string
+	record []byte // of its snapshot, as of the last interruption
 	config func([]byte) ([]byte, error)
 
 	source connectors.Source

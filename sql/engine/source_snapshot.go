@@ -143,7 +143,13 @@ func snapshotKey(source catalog.ID) string { return fmt.Sprintf("snapshot %d", s
 // process has loaded since the last one is kept first.
 func (r *sourceRunner) SnapshotRecorded(ctx context.Context) ([]byte, error) {
 	if r.renews() {
-		return nil, nil // a renewal begins anew
+		if r.offered != nil {
+			if err := r.ingest(); err != nil {
+				return nil, err
+			}
+			r.record, r.offered = r.offered, nil
+		}
+		return r.record, nil
 	}
 	if err := r.keepRecord(ctx); err != nil {
 		return nil, err
@@ -155,15 +161,13 @@ func (r *sourceRunner) SnapshotRecorded(ctx context.Context) ([]byte, error) {
 	return record, nil
 }
 
-// SnapshotRecord keeps the record now and then.
+// SnapshotRecord keeps the record now and then; that of a renewal not longer
+// than the process.
 func (r *sourceRunner) SnapshotRecord(ctx context.Context, rec connectors.SnapshotRecord) (err error) {
-	if r.renewing.Load() {
-		return nil
-	}
 	if r.offered, err = rec.Bytes(); err != nil {
 		return err
 	}
-	if time.Since(r.kept) < recordEvery*r.engine.checkpointInterval() {
+	if r.renewing.Load() || time.Since(r.kept) < recordEvery*r.engine.checkpointInterval() {
 		return nil
 	}
 	return r.keepRecord(ctx)
@@ -175,12 +179,8 @@ func (r *sourceRunner) keepRecord(ctx context.Context) error {
 	if r.offered == nil {
 		return nil
 	}
-	for _, l := range r.loaders {
-		if l != nil {
-			if err := l.ingest(); err != nil {
-				return err
-			}
-		}
+	if err := r.ingest(); err != nil {
+		return err
 	}
 	t := r.engine.ticker
 	err := t.do(ctx, func() error {
@@ -191,6 +191,17 @@ func (r *sourceRunner) keepRecord(ctx context.Context) error {
 		return err
 	}
 	r.offered, r.kept = nil, time.Now()
+	return nil
+}
+
+func (r *sourceRunner) ingest() error {
+	for _, l := range r.loaders {
+		if l != nil {
+			if err := l.ingest(); err != nil {
+				return err
+			}
+		}
+	}
 	return nil
 }
 
