@@ -112,6 +112,13 @@ func IsTransient(err error) bool {
 		errors.Is(err, os.ErrNotExist) || errors.Is(err, context.DeadlineExceeded)
 }
 
+// turnedAway reports whether the server refused the user or its password,
+// which may be about to change.
+func turnedAway(err error) bool {
+	code := pgerr.CodeOf(err)
+	return code == pgerr.InvalidPassword || code == pgerr.InvalidAuthorization
+}
+
 func transientCode(code string) bool {
 	switch pgerr.Code(code) {
 	case pgerr.AdminShutdown, pgerr.CannotConnectNow, "57P02", // admin_shutdown, cannot_connect_now, crash_shutdown

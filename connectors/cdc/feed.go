@@ -229,7 +229,8 @@ func (s *feed) Run(ctx context.Context, start *connectors.Position, sink connect
 			start = nil
 			continue
 		}
-		if !IsTransient(err) {
+		established := start != nil || !s.cfg.events // it has connected before
+		if !IsTransient(err) && !(established && turnedAway(err)) {
 			sink.Status("failed", err)
 			return err
 		}

@@ -33,40 +33,12 @@ func (s *Session) createSecret(ctx context.Context, st *ast.CreateSecret, out *r
 	default:
 		next.ID = have.ID
 	}
-	err = s.engine.changeCatalog(ctx, func(c *catalog.Snapshot) (*catalog.Snapshot, error) {
+	return s.engine.changeCatalog(ctx, func(c *catalog.Snapshot) (*catalog.Snapshot, error) {
 		if next.ID == 0 {
 			next.ID, c = c.Allocate()
 		}
 		return c.WithSecret(next), nil
 	})
-	if err != nil {
-		return err
-	}
-	return s.engine.retrySources(next.Name)
-}
-
-// retrySources starts the sources that need a secret and that the server has
-// turned away: it may have been for the secret's former value.
-func (e *Engine) retrySources(secret string) error {
-	cat := e.Catalog()
-	users, err := secretUsers(cat, secret)
-	for _, name := range users {
-		src := cat.SourceByName(name)
-		e.sources.Lock()
-		r, altering := e.sources.byID[src.ID], e.sources.altering[src.ID] != nil
-		e.sources.Unlock()
-		if r == nil || altering {
-			continue
-		}
-		r.mu.Lock()
-		refused := r.mu.state == "failed" && strings.HasPrefix(string(pgerr.CodeOf(r.mu.err)), "28") // invalid authorization
-		r.mu.Unlock()
-		if refused {
-			<-r.ended
-			e.startSource(src, r.fresh)
-		}
-	}
-	return err
 }
 
 func (s *Session) dropSecret(ctx context.Context, name []string, pos int, st *ast.Drop, out *result) error {
