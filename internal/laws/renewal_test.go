@@ -475,13 +475,27 @@ func TestRenewalKilled(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	rng := rand.New(rand.NewPCG(seed, 11))
-	for range 8 {
+	within := 0 // kills between the copy and the end of the differences
+	for round := range 8 {
 		a.s.Kill()
+		if a.logged("new snapshot loaded") > a.logged("tables renewed") {
+			within++
+		}
 		a.tryDropSlot()
 		must(t, a.c, fmt.Sprintf(`UPDATE more SET grp = grp + 1 WHERE id %% 3 = %d; DELETE FROM more WHERE id %% 1000 = %d; UPDATE bag SET b = b || 'z' WHERE a %% 4 = %d;
 			UPDATE acct SET n = n + CASE id WHEN 1 THEN 5 ELSE -5 END WHERE id IN (1, 2)`, rng.IntN(3), rng.IntN(1000), rng.IntN(4)))
+		loaded := a.logged("new snapshot loaded")
 		a.s.spawn()
-		time.Sleep(time.Duration(rng.IntN(2500)) * time.Millisecond)
+		if round%2 == 0 {
+			time.Sleep(time.Duration(rng.IntN(2500)) * time.Millisecond)
+			continue
+		}
+		for deadline := time.Now().Add(time.Minute); a.logged("new snapshot loaded") == loaded; time.Sleep(5 * time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatal("no new snapshot is loaded")
+			}
+		}
+		time.Sleep(time.Duration(rng.IntN(300)) * time.Millisecond)
 	}
 	if err := a.s.ready(time.Minute); err != nil {
 		t.Fatal(err)
@@ -489,7 +503,7 @@ func TestRenewalKilled(t *testing.T) {
 	a.h = a.s.connect()
 	must(t, a.c, "UPDATE more SET pad = 'last' WHERE id < 100")
 	a.all()
-	t.Logf("renewed %d times", a.logged("tables renewed"))
+	t.Logf("renewed %d times, killed %d times within the differences", a.logged("tables renewed"), within)
 	before := a.logged("tables renewed")
 	must(t, a.c, "UPDATE more SET big = big || grp; UPDATE bag SET a = a + 1")
 	a.s.stop()

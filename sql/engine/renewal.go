@@ -264,6 +264,7 @@ func (r *sourceRunner) endLoading(ctx context.Context, at connectors.Position) e
 			n.Copies = append(n.Copies, renewedTable{id, scratch(id)})
 		}
 	}
+	r.engine.log.Info("new snapshot loaded; applying what differs", "source", r.name, "lsn", at.LSN)
 	return t.doNow(ctx, func() (err error) {
 		cat := t.cat
 		if r.config != nil {
