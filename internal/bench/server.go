@@ -121,6 +121,26 @@ func (s *server) logged(ctx context.Context, msg, state string) (time.Time, erro
 // cpu is the CPU time that the process has used.
 func (s *server) cpu() (time.Duration, error) { return cpuOf(s.PID()) }
 
+// settle waits until helios-sql is idle: what loading has left to be compacted
+// is no part of what comes then.
+func (s *server) settle(ctx context.Context) error {
+	const every = 500 * time.Millisecond
+	last := -every
+	for range 240 {
+		used, err := s.cpu()
+		if err != nil || used-last < every/20 {
+			return err
+		}
+		last = used
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(every):
+		}
+	}
+	return errors.New("helios-sql does not come to rest")
+}
+
 func cpuOf(pid int) (time.Duration, error) {
 	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {

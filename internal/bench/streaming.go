@@ -191,7 +191,7 @@ func (b *bench) shape(ctx context.Context, s *shape) error {
 	return execAll(ctx, conn, fmt.Sprintf("SELECT pg_drop_replication_slot('%s')", masterSlot))
 }
 
-// quiesce stops helios-sql with all changes in, and gives its position.
+// quiesce stops helios-sql at rest with all changes in, and gives its position.
 func (b *bench) quiesce(ctx context.Context, conn *pgx.Conn) (string, error) {
 	lsn, err := value[string](ctx, conn, "SELECT pg_current_wal_lsn()::text")
 	if err != nil {
@@ -207,6 +207,9 @@ func (b *bench) quiesce(ctx context.Context, conn *pgx.Conn) (string, error) {
 	}
 	from, err := value[string](ctx, ours, "SELECT lsn FROM helios.sources")
 	if err != nil {
+		return "", err
+	}
+	if err := b.srv.settle(ctx); err != nil {
 		return "", err
 	}
 	b.srv.stop()
