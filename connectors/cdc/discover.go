@@ -80,7 +80,7 @@ func discover(ctx context.Context, conn *pgconn.PgConn, cfg *Config) (*Discovere
 	d := &Discovered{events: cfg.events}
 	rows, err := query(ctx, conn, `SELECT current_setting('server_version_num'), current_database(),
 		has_database_privilege(current_database(), 'CREATE'),
-		(SELECT system_identifier FROM pg_control_system())`)
+		(SELECT system_identifier FROM pg_control_system()), pg_is_in_recovery()`)
 	if err != nil {
 		return nil, asPgerr(err, "reading the source's settings")
 	}
@@ -89,6 +89,11 @@ func discover(ctx context.Context, conn *pgconn.PgConn, cfg *Config) (*Discovere
 	if d.Version < 140000 {
 		return nil, pgerr.Newf(pgerr.FeatureNotSupported, "PostgreSQL %d is not supported as a source", d.Version/10000).
 			WithHint("PostgreSQL 14 to 18 are.")
+	}
+	if rows[0][4] == "t" && d.Version < 160000 {
+		// Which ends when it is promoted.
+		return nil, pgerr.Newf(pgerr.CannotConnectNow, "the source's server is in recovery, and PostgreSQL %d does not decode there", d.Version/10000).
+			WithHint("Connect to the primary, or promote this server.")
 	}
 	if err := checkSystem(cfg, d.SystemID); err != nil {
 		return nil, err

@@ -135,6 +135,9 @@ func TestSourcePromoted(t *testing.T) {
 		if err := pg.Restart(); err != nil {
 			t.Fatal(err)
 		}
+		if i == 0 {
+			eventually(t, h, "SELECT state, last_error FROM helios.sources", "retrying", "in recovery")
+		}
 		c := pg.MustConnect(t, db).PgConn()
 		must(t, c, "SELECT pg_promote(true, 60)")
 		must(t, c, fmt.Sprintf("INSERT INTO a VALUES (%d)", i+2))
