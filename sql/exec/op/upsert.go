@@ -4,9 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"runtime"
 	"slices"
-	"sync"
 
 	"github.com/helios-sql/helios-sql/sql/pgerr"
 	"github.com/helios-sql/helios-sql/sql/types"
@@ -36,10 +34,8 @@ type Upsert struct {
 	touches []touch // with a key: the old and new key of each change
 	keys    []byte
 	slots   []slot
+	olds    []byte // base rows read and rows completed
 	slotOf  []int32
-	wanted  []int32 // slots whose base row is read
-	readers []*baseReader
-	olds    []byte // rows completed
 	errored zset.Batch
 }
 
@@ -354,56 +350,24 @@ func (u *Upsert) touch(row types.Row, change int, isNew bool) {
 	u.touches = append(u.touches, touch{head(u.keys[off:]), uint32(off), uint32(len(u.keys)), int32(change), isNew})
 }
 
-// readApart is how many reads are worth a goroutine of their own.
-const readApart = 128
-
-// read fetches the base rows that are needed, in key order; those of a large
-// batch side by side in ranges of keys.
+// read fetches the base rows that are needed, in key order.
 func (u *Upsert) read() (err error) {
-	u.wanted = u.wanted[:0]
+	cur := reader{rows: u.rows}
+	defer func() { err = errors.Join(err, cur.Close()) }()
 	for i := range u.slots {
-		if u.slots[i].read {
-			u.wanted = append(u.wanted, int32(i))
-		}
-	}
-	parts := max(1, min(runtime.GOMAXPROCS(0), len(u.wanted)/readApart))
-	for len(u.readers) < parts {
-		u.readers = append(u.readers, &baseReader{cur: reader{rows: u.rows}})
-	}
-	for i, r := range u.readers[:parts] {
-		r.olds, r.wanted = r.olds[:0], u.wanted[i*len(u.wanted)/parts:(i+1)*len(u.wanted)/parts]
-		defer func() { err = errors.Join(err, r.cur.Close()) }()
-		if len(r.wanted) > 0 && !r.cur.open() {
-			return nil // Close tells
-		}
-	}
-	var g sync.WaitGroup
-	for _, r := range u.readers[1:parts] {
-		g.Go(func() { r.read(u) })
-	}
-	u.readers[0].read(u)
-	g.Wait()
-	return nil
-}
-
-// A baseReader reads the base rows of some slots.
-type baseReader struct {
-	cur    reader
-	wanted []int32
-	olds   []byte
-}
-
-func (r *baseReader) read(u *Upsert) {
-	for _, i := range r.wanted {
 		s := &u.slots[i]
+		if !s.read {
+			continue
+		}
 		// Keys delimit themselves: an entry that starts with the key is the key's.
-		if r.cur.Seek(u.touchKey(s.touch)) {
-			off := len(r.olds)
-			r.olds = append(r.olds, r.cur.Value()...)
-			s.base = r.olds[off:len(r.olds):len(r.olds)]
+		if cur.Seek(u.touchKey(s.touch)) {
+			off := len(u.olds)
+			u.olds = append(u.olds, cur.Value()...)
+			s.base = u.olds[off:len(u.olds):len(u.olds)]
 			s.current = s.base
 		}
 	}
+	return nil
 }
 
 // replay runs the changes over the slots.
