@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -169,7 +170,8 @@ func (b *bench) latency(ctx context.Context, writer *pgx.Conn, reader visible, o
 		if time.Now().After(deadline) {
 			return fmt.Errorf("only %d of %d commits became visible", i, n)
 		}
-		time.Sleep(pollPause)
+		pause := syscall.NsecToTimespec(int64(pollPause)) // time.Sleep takes a millisecond
+		_ = syscall.Nanosleep(&pause, nil)
 	}
 	if err := <-failed; err != nil {
 		return err
