@@ -290,3 +290,20 @@ func TestSlotCommand(t *testing.T) {
 		}
 	}
 }
+
+// A slot that goes between the look at it and the start of replication is
+// looked at again, which tells what has become of it.
+func TestSlotGoneAtStart(t *testing.T) {
+	t.Parallel()
+	db := server.CreateDatabase(t)
+	server.MustExec(t, db, "CREATE TABLE a (id int PRIMARY KEY)")
+	src, err := newFeed(testConfig(server, db, "a"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &run{feed: src, cfg: src.cfg, sink: &mirror{}}
+	r.asm = newAssembler(t.Context(), r.sink, &r.cfg, 0, connectors.Position{LSN: 1}, &r.m)
+	if err := r.stream(t.Context()); !IsTransient(err) || pgerr.CodeOf(err) != pgerr.UndefinedObject {
+		t.Fatal(err)
+	}
+}

@@ -116,7 +116,11 @@ func (r *run) stream(ctx context.Context) error {
 		return &lostError{err}
 	}
 	if err := f.startCopy(sql, 'W'); err != nil {
-		return asPgerr(err, "starting replication")
+		err = asPgerr(err, "starting replication")
+		if code := pgerr.CodeOf(err); code == pgerr.UndefinedObject || code == pgerr.ObjectNotInPrerequisite {
+			return &lostError{err} // the slot was there a moment ago: what has become of it, checkSlot says
+		}
+		return err
 	}
 	if err := s.noDeadline(ctx); err != nil {
 		return err

@@ -36,8 +36,10 @@ func TestSnapshotKilled(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	p, dsn := proxied(t, pg)
+	p.Throttle(20 << 20) // else it may be over before the first kill
 	must(t, h, fmt.Sprintf(`CREATE SOURCE src FROM CDC CONNECTION %s TABLES (a, f)
-		WITH (slot_name = 'killed', poll_interval = '10ms', checkpoint_interval = '5ms', snapshot_chunk_bytes = 262144)`, quote(pg.DSN(db))))
+		WITH (slot_name = 'killed', poll_interval = '10ms', checkpoint_interval = '5ms', snapshot_chunk_bytes = 262144)`, quote(dsn(db))))
 	h.Close(context.Background())
 	for kill := range 10 {
 		for range rng.IntN(6) {
@@ -51,6 +53,7 @@ func TestSnapshotKilled(t *testing.T) {
 		s.Kill()
 		s.spawn()
 	}
+	p.Throttle(0)
 	if err := s.ready(2 * time.Minute); err != nil {
 		t.Fatal(err)
 	}
