@@ -336,6 +336,7 @@ func TestRefreshTable(t *testing.T) {
 		must(t, a.h, views)
 		must(t, a.c, "ALTER TABLE more DROP COLUMN pad; UPDATE more SET grp = 1 WHERE id < 10")
 		eventually(t, a.h, "SELECT last_error FROM helios.relations WHERE name = 'more'", "pad")
+		eventually(t, a.h, "SELECT state, last_error FROM helios.sources", "streaming", `table "more" has stopped`, "pad")
 		refused(t, a.h, "ALTER SOURCE src REFRESH TABLE more", "2BP01", "pad", "more_sum")
 		must(t, a.h, "DROP MATERIALIZED VIEW more_sum; ALTER SOURCE src REFRESH TABLE more")
 		must(t, a.c, "DELETE FROM more WHERE id % 2 = 0")

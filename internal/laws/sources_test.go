@@ -43,6 +43,8 @@ func TestSources(t *testing.T) {
 	must(t, h, fmt.Sprintf(`CREATE SOURCE two FROM CDC CONNECTION %s TABLES (orders (id, user_id, amount, status) AS sales%s) WITH (max_step_rows = 20)`, quote(pg.DSN(db)), where))
 	must(t, h, `CREATE MATERIALIZED VIEW by_region AS SELECT u.region, count(*) AS n, sum(o.amount) AS s FROM users u JOIN sales o ON o.user_id = u.id GROUP BY u.region`)
 	must(t, h, `CREATE MATERIALIZED VIEW odd AS SELECT p.id, p.v, w.v AS w FROM pairs p JOIN twins w ON w.id = p.id WHERE p.v <> w.v`)
+	eventually(t, h, "SELECT name, positions FROM helios.views", "by_region|one 0/", ", two 0/")
+	eventually(t, h, "SELECT name, positions FROM helios.views", "odd|one 0/")
 	if n := must(t, c, "SELECT count(*) FROM pg_replication_slots WHERE slot_name IN ('helios_one', 'helios_two')"); n[0] != "2" {
 		t.Fatalf("%s slots", n[0])
 	}

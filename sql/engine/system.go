@@ -2,6 +2,8 @@ package engine
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/helios-sql/helios-sql/sql/catalog"
@@ -120,7 +122,7 @@ func (sr *systemRelations) addHelios(e *Engine) {
 	sr.add("helios", "views", []types.Column{
 		column("id", types.OIDType), column("schema", types.Text), column("name", types.Text), column("state", types.Text),
 		column("hydrated_rows", types.Int8), column("behind_rows", types.Int8), column("rows", types.Int8), column("state_bytes", types.Int8),
-		column("tick", types.Int8), column("last_error", types.Text), column("definition", types.Text)},
+		column("tick", types.Int8), column("positions", types.Text), column("last_error", types.Text), column("definition", types.Text)},
 		func(_ *Session, v *readView, row *rowBuilder) error { return e.viewRows(v, row) })
 	sr.add("helios", "ticks", []types.Column{
 		column("tick", types.Int8), column("source", types.Text), column("lsn", types.Text), column("published_at", types.TimestampTZ),
@@ -184,6 +186,8 @@ func (e *Engine) sourceRows(v *readView, row *rowBuilder) error {
 		message := ""
 		if failure != nil {
 			message = pgerr.Flatten(failure).Message
+		} else {
+			message = stoppedTables(v.cat, src.ID)
 		}
 		row.int(snapshot)
 		if chunks[1] > 0 {
@@ -198,10 +202,44 @@ func (e *Engine) sourceRows(v *readView, row *rowBuilder) error {
 	return nil
 }
 
+// stoppedTables tells what tables of a source have stopped with, "" if none has.
+func stoppedTables(cat *catalog.Snapshot, source catalog.ID) string {
+	var list []string
+	for _, r := range cat.Relations() {
+		if r.Source == source && r.Error != nil {
+			list = append(list, fmt.Sprintf("table %q has stopped: %s", r.Name, r.Error.Message))
+		}
+	}
+	return strings.Join(list, "; ")
+}
+
+// positionsOf gives the vector of positions that a view is at: of each source
+// that it reads, directly or through other views.
+func (v *readView) positionsOf(r *catalog.Relation) string {
+	var list []string
+	seen := map[catalog.ID]bool{}
+	var visit func(*catalog.Relation)
+	visit = func(r *catalog.Relation) {
+		if src := v.cat.Source(r.Source); src != nil && !seen[src.ID] {
+			seen[src.ID] = true
+			list = append(list, src.Name+" "+v.lsn(src.ID).String())
+		}
+		for _, id := range r.Deps {
+			if d := v.cat.Relation(id); d != nil && !seen[id] {
+				seen[id] = true
+				visit(d)
+			}
+		}
+	}
+	visit(r)
+	slices.Sort(list)
+	return strings.Join(list, ", ")
+}
+
 func (e *Engine) viewRows(v *readView, row *rowBuilder) error {
 	for _, h := range e.hydrations.all() {
 		err := row.int(int64(h.rel.ID)).text(h.rel.Schema).text(h.rel.Name).text("hydrating").
-			int(h.rows.Load()).int(h.behind.Load()).null().null().null().null().text(h.rel.Query).end()
+			int(h.rows.Load()).int(h.behind.Load()).null().null().null().null().null().text(h.rel.Query).end()
 		if err != nil {
 			return err
 		}
@@ -225,7 +263,7 @@ func (e *Engine) viewRows(v *readView, row *rowBuilder) error {
 			return err
 		}
 		err = row.int(int64(r.ID)).text(r.Schema).text(r.Name).text(state).null().null().
-			int(rows).int(sizes[r.ID]).int(int64(v.tick)).opt(message).text(r.Query).end()
+			int(rows).int(sizes[r.ID]).int(int64(v.tick)).opt(v.positionsOf(r)).opt(message).text(r.Query).end()
 		if err != nil {
 			return err
 		}
