@@ -98,7 +98,7 @@ func IsTransient(err error) bool {
 	}
 	var pg *pgconn.PgError
 	if errors.As(err, &pg) {
-		return transientCode(pg.Code)
+		return transientCode(pg.Code) || serverFault(err)
 	}
 	var own *pgerr.Error
 	if errors.As(err, &own) {
@@ -110,6 +110,13 @@ func IsTransient(err error) bool {
 		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) || errors.Is(err, pgconn.ErrConnClosed) ||
 		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNREFUSED) ||
 		errors.Is(err, os.ErrNotExist) || errors.Is(err, context.DeadlineExceeded)
+}
+
+// serverFault reports whether the server met an internal error. In decoding they
+// come and go with what else it does just then.
+func serverFault(err error) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && pg.Code == string(pgerr.InternalError)
 }
 
 // turnedAway reports whether the server refused the user or its password,

@@ -25,7 +25,8 @@ func TestIsTransient(t *testing.T) {
 		{io.EOF, true},
 		{serverSays(pgerr.ObjectInUse), true},
 		{serverSays(pgerr.UndefinedTable), false},
-		{serverSays(pgerr.InternalError), false},
+		{serverSays(pgerr.InternalError), true},
+		{pgerr.Newf(pgerr.InternalError, "of our own"), false},
 		{errors.New("of our own"), false},
 		// The connection was lost, whatever it was that the server said last.
 		{&lostError{serverSays(pgerr.InternalError)}, true},

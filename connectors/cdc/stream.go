@@ -146,7 +146,7 @@ func (r *run) stream(ctx context.Context) error {
 		wg.Go(func() { r.heartbeat(ctx) })
 	}
 	err = s.receive(ctx)
-	r.whole = errors.Is(err, errNotTold) || spool.full
+	r.whole = errors.Is(err, errNotTold) || spool.full || serverFault(err)
 	cancel(err)
 	wg.Wait()
 	if cause := context.Cause(ctx); cause != nil {
