@@ -235,14 +235,7 @@ func TestRestoreExactly(t *testing.T) {
 	events := []string{}
 	var order []*Event
 	kill := func(in *reader) *reader {
-		data, err := json.Marshal(in.src.Checkpoint())
-		if err != nil {
-			t.Fatal(err)
-		}
-		var cp Checkpoint
-		if err := json.Unmarshal(data, &cp); err != nil {
-			t.Fatal(err)
-		}
+		cp := *through(t, in.src.Checkpoint())
 		if rnd.IntN(2) == 0 {
 			if err := in.src.Confirm(cp); err != nil {
 				t.Fatal(err)

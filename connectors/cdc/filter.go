@@ -76,7 +76,7 @@ func encodeFilters(m map[string]string) string {
 // slot, and the filters that it was made with, for whatever slot.
 func ownComment(cfg *Config, comment string) (own bool, filters map[string]string) {
 	mark, rest, _ := strings.Cut(comment, "\n")
-	if !strings.HasPrefix(mark, publicationMark(&Config{})) || rest != "" && json.Unmarshal([]byte(rest), &filters) != nil {
+	if !strings.HasPrefix(mark, publicationPrefix) || rest != "" && json.Unmarshal([]byte(rest), &filters) != nil {
 		return false, nil
 	}
 	return mark == publicationMark(cfg), filters

@@ -60,15 +60,7 @@ func TestPartitionsComeAndGo(t *testing.T) {
 				db := server.CreateDatabase(t)
 				server.MustExec(t, db, setup)
 				cfg := testConfig(server, db, "p", "other", "sole")
-				d, err := Validate(t.Context(), cfg)
-				if err != nil {
-					t.Fatal(err)
-				}
-				m := start(t, server, db, d.Pinned(cfg))
-				m.mu.Lock()
-				m.config = m.cfg
-				m.mu.Unlock()
-				m.same()
+				m := startPinned(t, db, cfg)
 				m.exec("CREATE TABLE p4 PARTITION OF p FOR VALUES FROM (400) TO (500); INSERT INTO p VALUES (401, 'z')")
 				m.until("the partitions to be kept", func() bool { return len(m.config.TableSpecs[0].Leaves) == 3 })
 				if while == "stopped" {
@@ -94,14 +86,8 @@ func TestPartitionsComeAndGo(t *testing.T) {
 	}
 }
 
-// What is sent makes no table stale: truncations of all of it, also while the
-// source is away, partitions that are made, rewritten or attached empty.
-func TestPartitionsNotStale(t *testing.T) {
-	t.Parallel()
-	db := server.CreateDatabase(t)
-	server.MustExec(t, db, `CREATE TABLE p (id int PRIMARY KEY, v text) PARTITION BY RANGE (id); CREATE TABLE p1 PARTITION OF p FOR VALUES FROM (0) TO (100);
-		CREATE TABLE p2 PARTITION OF p FOR VALUES FROM (100) TO (200); INSERT INTO p VALUES (1, 'a'), (101, 'b')`)
-	cfg := testConfig(server, db, "p")
+// startPinned captures tables as a program does that keeps their configuration.
+func startPinned(t *testing.T, db string, cfg Config) *capture {
 	d, err := Validate(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -111,6 +97,18 @@ func TestPartitionsNotStale(t *testing.T) {
 	m.config = m.cfg
 	m.mu.Unlock()
 	m.same()
+	return m
+}
+
+// What is sent makes no table stale: truncations of all of it, also while the
+// source is away, partitions that are made, rewritten or attached empty.
+func TestPartitionsNotStale(t *testing.T) {
+	t.Parallel()
+	db := server.CreateDatabase(t)
+	server.MustExec(t, db, `CREATE TABLE p (id int PRIMARY KEY, v text) PARTITION BY RANGE (id); CREATE TABLE p1 PARTITION OF p FOR VALUES FROM (0) TO (100);
+		CREATE TABLE p2 PARTITION OF p FOR VALUES FROM (100) TO (200); INSERT INTO p VALUES (1, 'a'), (101, 'b')`)
+	cfg := testConfig(server, db, "p")
+	m := startPinned(t, db, cfg)
 	kept := ""
 	for _, ddl := range []string{
 		"CREATE TABLE p3 PARTITION OF p FOR VALUES FROM (200) TO (300); INSERT INTO p VALUES (201, 'c')",

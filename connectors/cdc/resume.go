@@ -292,7 +292,7 @@ func (r *run) makeSlot(ctx context.Context, command string, at *connectors.Posit
 func (r *run) forgetTouched(ctx context.Context, plan *snapshotPlan, until connectors.LSN, anew []bool) error {
 	sub := &run{feed: &feed{cfg: r.feed.cfg, log: r.log, spoolFile: r.spoolFile}, cfg: r.cfg, tables: r.tables, versions: r.versions, whole: r.whole}
 	sub.cfg.HeartbeatInterval = 0
-	ts := &touches{run: r, sub: sub, plan: plan, until: until, anew: anew, keys: make([]zset.Batch, len(r.tables)), isKey: make([][]bool, len(r.tables))}
+	ts := &touches{run: r, sub: sub, plan: plan, anew: anew, keys: make([]zset.Batch, len(r.tables)), isKey: make([][]bool, len(r.tables))}
 	for i, t := range r.tables {
 		ts.isKey[i] = make([]bool, len(t.Columns))
 		for _, k := range t.Key {
@@ -301,6 +301,7 @@ func (r *run) forgetTouched(ctx context.Context, plan *snapshotPlan, until conne
 	}
 	sub.sink = ts
 	sub.asm = newAssembler(ctx, ts, &sub.cfg, len(r.tables), connectors.Position{LSN: plan.lsn}, &sub.m)
+	sub.asm.until = until
 	sub.asm.noted, sub.asm.flushed = slices.Clone(r.versions), slices.Clone(r.versions)
 	err := sub.stream(ctx)
 	r.whole = sub.whole
@@ -322,7 +323,6 @@ type touches struct {
 	*run  // whose sink it is for
 	sub   *run
 	plan  *snapshotPlan
-	until connectors.LSN
 	anew  []bool
 	keys  []zset.Batch // by table
 	isKey [][]bool
@@ -334,6 +334,7 @@ func (s *touches) Tables(context.Context, []connectors.Table) error             
 func (s *touches) SnapshotBegin(context.Context) error                           { return nil }
 func (s *touches) SnapshotChunk(context.Context, connectors.SnapshotChunk) error { return nil }
 func (s *touches) SnapshotEnd(context.Context, connectors.Position) error        { return nil }
+func (s *touches) Progress(context.Context, connectors.LSN) error                { return nil }
 func (s *touches) Status(string, error)                                          {}
 
 func (s *touches) TableError(table int, err error) {
@@ -341,20 +342,9 @@ func (s *touches) TableError(table int, err error) {
 	s.run.sink.TableError(table, err)
 }
 
-func (s *touches) Progress(_ context.Context, at connectors.LSN) error {
-	if at >= s.until {
-		return errReached
-	}
-	return nil
-}
-
-// Commit takes the keys of a transaction that the snapshot sees: exactly those
-// whose commit record ends by its position.
+// Commit takes the keys of a transaction that the snapshot sees.
 func (s *touches) Commit(ctx context.Context, t *connectors.Txn) error {
 	defer t.Release()
-	if t.Last && t.Position.LSN > s.until || !t.Last && t.Position.StepLSN >= s.until {
-		return errReached
-	}
 	for _, tc := range t.Changes {
 		tab := s.tables[tc.Table]
 		if s.anew[tc.Table] || tab.failed != nil {

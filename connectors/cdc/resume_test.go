@@ -2,7 +2,6 @@ package cdc
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -221,14 +220,7 @@ func TestSnapshotGoesOn(t *testing.T) {
 				t.Fatalf("from %+v to %+v", was, is)
 			}
 		}
-		data, err := json.Marshal(at)
-		if err != nil {
-			t.Fatal(err)
-		}
-		cp = new(Checkpoint)
-		if err := json.Unmarshal(data, cp); err != nil {
-			t.Fatal(err)
-		}
+		cp = through(t, at)
 	}
 	k.same(db, "a")
 	// At most what waited for the program, and what was on the way, was read in vain.
@@ -340,14 +332,7 @@ func interruptSnapshot(t *testing.T, seed uint64) {
 			}
 			write()
 			if rnd.IntN(4) > 0 || cp == nil { // else what came since is lost at the program
-				data, err := json.Marshal(at)
-				if err != nil {
-					t.Fatal(err)
-				}
-				cp = new(Checkpoint)
-				if err := json.Unmarshal(data, cp); err != nil {
-					t.Fatal(err)
-				}
+				cp = through(t, at)
 				stored = k.clone()
 			}
 			k = stored.clone()

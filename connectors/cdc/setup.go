@@ -237,7 +237,11 @@ func (t *tableState) restrict(published []string, publication string) {
 }
 
 // publicationMark is the comment by which we know a publication as our own.
-func publicationMark(cfg *Config) string { return "created by helios-sql for slot " + cfg.SlotName }
+// publicationPrefix begins the comment on the publications that are ours, and
+// the slot's name follows.
+const publicationPrefix = "created by helios-sql for slot "
+
+func publicationMark(cfg *Config) string { return publicationPrefix + cfg.SlotName }
 
 func createPublication(cfg *Config, tables []*tableState) string {
 	there := slices.DeleteFunc(slices.Clone(tables), func(t *tableState) bool { return t.failed != nil })

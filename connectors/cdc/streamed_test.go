@@ -2,7 +2,6 @@ package cdc
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -137,14 +136,7 @@ func TestStreamedEvents(t *testing.T) {
 		case 0:
 			server.MustExec(t, db, "SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE slot_name = '"+cfg.SlotName+"'")
 		case 1, 2, 3:
-			data, err := json.Marshal(r.src.Checkpoint())
-			if err != nil {
-				t.Fatal(err)
-			}
-			var cp Checkpoint
-			if err := json.Unmarshal(data, &cp); err != nil {
-				t.Fatal(err)
-			}
+			cp := through(t, r.src.Checkpoint())
 			r.src.Close()
 			if starts++; starts%3 == 0 {
 				cfg.ConnectionString = server.DSN(db)
@@ -152,7 +144,7 @@ func TestStreamedEvents(t *testing.T) {
 				cfg.ConnectionString = streamedDSN(db)
 			}
 			cfg.MaxStepRows = 1 + rnd.IntN(1000)
-			r = startReader(t, cfg, &cp)
+			r = startReader(t, cfg, cp)
 		}
 	}
 	if n := streamedTxns(t, db, cfg.SlotName); n < 4 {

@@ -135,6 +135,7 @@ func (b *bench) shape(ctx context.Context, s *shape) error {
 	var micros, peerMicros, perTick []float64
 	for round := range b.rounds {
 		ours := func() error {
+			b.srv.stop()
 			if err := copyDir(before, b.srv.Data); err != nil {
 				return err
 			}
@@ -151,6 +152,7 @@ func (b *bench) shape(ctx context.Context, s *shape) error {
 			return nil
 		}
 		theirs := func() error {
+			b.srv.stop()
 			if err := copySlot(ctx, conn, peerSlot); err != nil {
 				return err
 			}
@@ -162,15 +164,8 @@ func (b *bench) shape(ctx context.Context, s *shape) error {
 			peerMicros = append(peerMicros, float64(d.cpu.Microseconds())/float64(s.changes))
 			return nil
 		}
-		turns := []func() error{ours, theirs}
-		if round%2 == 1 {
-			turns[0], turns[1] = theirs, ours
-		}
-		for _, turn := range turns {
-			b.srv.stop()
-			if err := turn(); err != nil {
-				return err
-			}
+		if err := inTurns(round, ours, theirs); err != nil {
+			return err
 		}
 		say("  round %d: %s/s, %s %s/s", round+1, number(f.Rounds[round]), s.peer.name, number(f.OfEach[round]))
 	}
