@@ -29,7 +29,7 @@ func TestSubstituteParams(t *testing.T) {
 	}
 	before := physical.Format(p, nil)
 	bound := physical.SubstituteParams(p, []types.Datum{types.DInt(7)})
-	want := "project region#1, amount#2 where (id#0 = '7'::bigint)\n" +
+	want := "project region#1, amount#2\n" +
 		" └── source orders at id = '7'::bigint  key=(id)\n"
 	if got := physical.Format(bound, nil); got != want {
 		t.Errorf("got\n%s", got)

@@ -97,7 +97,8 @@ func (b *Builder) intern(n Node, keys memo.Keys) Node {
 func (b *Builder) build(n rel.Node) (Node, error) {
 	switch n := n.(type) {
 	case *rel.Scan:
-		return b.source(n, nil), nil
+		in, _ := b.source(n, nil)
+		return in, nil
 	case *rel.Values:
 		return b.values(n), nil
 	case *rel.Filter:
@@ -127,7 +128,9 @@ func (b *Builder) build(n rel.Node) (Node, error) {
 	panic(fmt.Sprintf("physical: unknown node %T", n))
 }
 
-func (b *Builder) source(n *rel.Scan, preds []scalar.Expr) Node {
+// source reads a relation where preds may be true; rest are those that are to
+// be asked of its rows.
+func (b *Builder) source(n *rel.Scan, preds []scalar.Expr) (in Node, rest []scalar.Expr) {
 	s := &Source{Relation: n.ID, Name: n.Name, System: n.System}
 	s.Out = n.Cols.Types()
 	for _, c := range n.Cols {
@@ -137,9 +140,9 @@ func (b *Builder) source(n *rel.Scan, preds []scalar.Expr) Node {
 		s.Key = n.Key
 	}
 	if b.oneShot && !n.System {
-		s.Lookup = lookup(n, preds)
+		s.Lookup, preds = lookup(n, preds)
 	}
-	return b.intern(s, b.memo.Props(n).Keys)
+	return b.intern(s, b.memo.Props(n).Keys), preds
 }
 
 // values makes a Constant of rows of constants; a row with a parameter or with an expression
@@ -182,15 +185,16 @@ func constantRow(r []scalar.Expr, ts []types.Type) (types.Row, bool) {
 
 func (b *Builder) filter(n *rel.Filter) (Node, error) {
 	var in Node
+	preds := n.Preds
 	if s, ok := n.Input.(*rel.Scan); ok {
-		in = b.source(s, n.Preds)
+		in, preds = b.source(s, preds)
 	} else {
 		var err error
 		if in, err = b.Build(n.Input); err != nil {
 			return nil, err
 		}
 	}
-	return b.newMap(in, n.Preds, nil, nil, b.memo.Props(n).Keys), nil
+	return b.newMap(in, preds, nil, nil, b.memo.Props(n).Keys), nil
 }
 
 // newMap filters and projects (exprs nil: not) a node, in one operator with a

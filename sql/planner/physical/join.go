@@ -79,7 +79,8 @@ func narrowed(n rel.Node) bool {
 		return narrowed(n.L)
 	case *rel.Filter:
 		if s, ok := n.Input.(*rel.Scan); ok && !s.System {
-			return lookup(s, n.Preds) != nil
+			l, _ := lookup(s, n.Preds)
+			return l != nil
 		}
 		return narrowed(n.Input)
 	}
@@ -192,7 +193,8 @@ func orderKeys(lkey, rkey []int, ls, rs *direct) ([]int, []int) {
 // nothing and do not show.
 func (b *Builder) side(n rel.Node, d *direct, key []int, late, inner bool) (*input, error) {
 	if d != nil && slices.Equal(pick(d.at, key), d.scan.Key[:len(key)]) && (len(d.preds) == 0 || late && len(key) == len(d.scan.Key)) {
-		return &input{node: b.source(d.scan, nil), at: d.at, above: d.preds}, nil
+		in, _ := b.source(d.scan, nil)
+		return &input{node: in, at: d.at, above: d.preds}, nil
 	}
 	width := len(n.Schema())
 	if !b.oneShot && width > len(key) {

@@ -2,6 +2,7 @@ package physical
 
 import (
 	"math"
+	"slices"
 
 	"github.com/helios-sql/helios-sql/sql/planner/rel"
 	"github.com/helios-sql/helios-sql/sql/planner/scalar"
@@ -10,36 +11,39 @@ import (
 
 // lookup finds the key range that predicates leave of a relation; nil if they
 // say nothing of its key's first column. All predicates must be true, so
-// ignoring some only makes the range wider.
-func lookup(n *rel.Scan, preds []scalar.Expr) *Lookup {
-	l := &Lookup{}
+// ignoring some only makes the range wider. rest are the predicates without the
+// equalities that the range is of: keys are equal where values are.
+func lookup(n *rel.Scan, preds []scalar.Expr) (l *Lookup, rest []scalar.Expr) {
+	l, rest = &Lookup{}, preds
+	find := func(col int, op string) (scalar.Expr, int) { return bound(rest, col, n.Cols[col].Type.OID, op) }
 	for _, col := range n.Key {
-		t := n.Cols[col].Type.OID
-		v := bound(preds, col, t, "=")
+		v, i := find(col, "=")
 		if v == nil {
-			if l.Low = bound(preds, col, t, ">="); l.Low == nil {
-				l.Low = bound(preds, col, t, ">")
+			if l.Low, _ = find(col, ">="); l.Low == nil {
+				l.Low, _ = find(col, ">")
 				l.LowX = l.Low != nil
 			}
-			if l.High = bound(preds, col, t, "<="); l.High == nil {
-				l.High = bound(preds, col, t, "<")
+			if l.High, _ = find(col, "<="); l.High == nil {
+				l.High, _ = find(col, "<")
 				l.HighX = l.High != nil
 			}
 			break
 		}
 		l.Eq = append(l.Eq, v)
+		rest = slices.Delete(slices.Clone(rest), i, i+1)
 	}
 	if len(l.Eq) == 0 && l.Low == nil && l.High == nil {
-		return nil
+		return nil, preds
 	}
-	return l
+	return l, rest
 }
 
 var swapped = map[string]string{"=": "=", "<": ">", ">": "<", "<=": ">=", ">=": "<="}
 
-// bound finds column op value among predicates and gives the value as the column's type.
-func bound(preds []scalar.Expr, col int, t types.OID, op string) scalar.Expr {
-	for _, p := range preds {
+// bound finds column op value among predicates and gives the value as the
+// column's type, and which predicate it is.
+func bound(preds []scalar.Expr, col int, t types.OID, op string) (scalar.Expr, int) {
+	for i, p := range preds {
 		c, ok := p.(*scalar.Call)
 		if !ok || !c.Fn.Operator || len(c.Args) != 2 {
 			continue
@@ -52,10 +56,10 @@ func bound(preds []scalar.Expr, col int, t types.OID, op string) scalar.Expr {
 			continue
 		}
 		if v := keyValue(v, c.Fn, t); v != nil {
-			return v
+			return v, i
 		}
 	}
-	return nil
+	return nil, 0
 }
 
 // keyValue gives a constant or parameter of a comparison as a value of a

@@ -57,7 +57,7 @@ type Source struct {
 
 // A Lookup is a conjunction on a prefix of an arrangement's key: Eq are the
 // values of its first columns; then, if there is a next column, an optional range
-// on it. A one-shot plan keeps the predicates as a filter as well.
+// on it. A one-shot plan keeps the range's predicates, not the equalities, as a filter as well.
 type Lookup struct {
 	Eq          []scalar.Expr // constants or parameters, of the key columns' types
 	Low, High   scalar.Expr   // nil: open
