@@ -173,6 +173,20 @@ func (a *Arrangement) Delete(key []byte) error {
 	return op.Finish()
 }
 
+// DeleteRange removes all keys from low to high, which is left out; nil: to
+// the end. Cost: one range deletion, and a walk over the hot cache.
+func (a *Arrangement) DeleteRange(low, high []byte) error {
+	if err := a.writable(len(low) + len(high)); err != nil {
+		return err
+	}
+	end := a.high
+	if high != nil {
+		end = append(slices.Clone(a.low), high...)
+	}
+	a.txn.ranged = append(a.txn.ranged, a.num)
+	return a.txn.batch.DeleteRange(append(slices.Clone(a.low), low...), end, nil)
+}
+
 // Add adds n to the count at a key, a uvarint, 0 if there is none. A key that
 // was not added to lately gets a merge, which reads nothing; one that was is read, which the
 // hot cache makes cheap from then on, and set: reads never find long chains of merges.

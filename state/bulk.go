@@ -25,6 +25,8 @@ import (
 // behind but the arrangement's name; a crash after leaves all of it, although
 // commits since the last Sync may be lost: whoever loads notes in metadata when
 // it is done, and drops the state to begin again. It belongs to one goroutine.
+//
+// Its entries are either values or counts.
 type Bulk struct {
 	s       *Store
 	id      partID
@@ -34,6 +36,7 @@ type Bulk struct {
 	spare   []byte // the arena of the run before
 	entries []bulkEntry
 	sorted  bool
+	counts  bool
 	tables  []bulkTable
 	seq     int
 	rows    int64
@@ -55,8 +58,8 @@ type bulkTable struct {
 // bulkTableBytes is the size at which a table is ended.
 const bulkTableBytes = 64 << 20
 
-// NewBulk begins a load. The arrangement should be empty; keys that are there
-// already are replaced.
+// NewBulk begins a load. Values of keys that are there already are replaced,
+// counts added to theirs.
 func (s *Store) NewBulk(fp [16]byte, part string) (*Bulk, error) {
 	t := s.NewTxn()
 	a, err := t.Open(fp, part)
@@ -87,6 +90,13 @@ func (b *Bulk) error(err error) error {
 // Rows is the number of entries added.
 func (b *Bulk) Rows() int64 { return b.rows }
 
+// AddCount adds n to the count at a key (see Arrangement.Add), in any order.
+func (b *Bulk) AddCount(key []byte, n uint64) error {
+	var buf [binary.MaxVarintLen64]byte
+	b.counts = true
+	return b.Add(key, buf[:binary.PutUvarint(buf[:], n)])
+}
+
 // Add adds an entry, in any order; ascending is cheapest. No key comes twice.
 func (b *Bulk) Add(key, value []byte) error {
 	size := numberLen + len(key) + len(value)
@@ -100,7 +110,8 @@ func (b *Bulk) Add(key, value []byte) error {
 	b.data = append(append(b.data, key...), value...)
 	e := bulkEntry{head: head(key), off: uint32(off), klen: uint32(numberLen + len(key)), vlen: uint32(len(value))}
 	if n := len(b.entries); b.sorted && n > 0 {
-		b.sorted = b.compare(&b.entries[n-1], &e) < 0
+		c := b.compare(&b.entries[n-1], &e)
+		b.sorted = c < 0 || c == 0 && b.counts
 	}
 	b.entries = append(b.entries, e)
 	b.rows++
@@ -138,11 +149,16 @@ func (b *Bulk) flush(keep int) error {
 	}
 	w := bulkWriter{b: b}
 	n := len(b.entries) - keep
-	for i := range b.entries[:n] {
+	for i := 0; i < n; {
 		e := &b.entries[i]
-		if err := w.add(b.key(e), b.value(e)); err != nil {
+		value, next, err := b.sum(i, n)
+		if err == nil {
+			err = w.add(b.key(e), value)
+		}
+		if err != nil {
 			return errors.Join(err, w.abort())
 		}
+		i = next
 	}
 	if err := w.end(); err != nil {
 		return err
@@ -158,6 +174,24 @@ func (b *Bulk) flush(keep int) error {
 	b.data, b.spare = data, b.data
 	b.entries, b.sorted = b.entries[:keep], true
 	return nil
+}
+
+// sum gives the value to write for the entries from i on that have one key,
+// and where the next key is.
+func (b *Bulk) sum(i, n int) (value []byte, next int, err error) {
+	e := &b.entries[i]
+	next = i + 1
+	if !b.counts || next == n || b.compare(e, &b.entries[next]) != 0 {
+		return b.value(e), next, nil
+	}
+	var sum countSum
+	for next = i; next < n && b.compare(e, &b.entries[next]) == 0; next++ {
+		if err := sum.MergeNewer(b.value(&b.entries[next])); err != nil {
+			return nil, 0, err
+		}
+	}
+	value, _, err = sum.Finish(true)
+	return value, next, err
 }
 
 // A bulkWriter writes ascending entries as tables of bounded size.
@@ -184,6 +218,9 @@ func (w *bulkWriter) add(key, value []byte) error {
 	}
 	w.bytes += len(key) + len(value)
 	w.last = append(w.last[:0], key...)
+	if w.b.counts {
+		return w.w.Merge(key, value)
+	}
 	return w.w.Set(key, value)
 }
 
@@ -222,7 +259,7 @@ func (w *bulkWriter) abort() error {
 }
 
 // Ingest makes the entries so far part of the arrangement, durably and at
-// once; the load goes on, and entries to come replace them.
+// once; the load goes on, and values to come replace them.
 func (b *Bulk) Ingest() error {
 	if err := b.finish(); err != nil {
 		return b.error(err)

@@ -95,6 +95,11 @@ func (m *model) change(t *testing.T, r *rand.Rand, tx *Txn, fps []int, n int) {
 		must(t, err)
 		p := m.part(id)
 		key := randomKey(r)
+		if high := randomKey(r); r.IntN(100) == 0 && (high == nil || bytes.Compare(key, high) < 0) {
+			must(t, a.DeleteRange(key, high))
+			maps.DeleteFunc(p, func(k, _ string) bool { return k >= string(key) && (high == nil || k < string(high)) })
+			continue
+		}
 		if r.IntN(3) == 0 {
 			must(t, a.Delete(key))
 			delete(p, string(key))

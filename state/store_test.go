@@ -2,10 +2,13 @@ package state
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -234,6 +237,74 @@ func TestBulkDuplicate(t *testing.T) {
 	wantCode(t, b.Finish(), pgerr.InternalError, "twice")
 	must(t, b.Abort())
 	must(t, s.Close())
+}
+
+// Counts are added up in runs, between runs, between loads, and with what is there.
+func TestBulkCounts(t *testing.T) {
+	r := newRand(t)
+	fs := vfs.NewCrashableMem()
+	s := mustOpen(t, testOptions(fs))
+	m := map[string]string{}
+	add := func(key []byte, n uint64) {
+		before, _ := binary.Uvarint([]byte(m[string(key)]))
+		m[string(key)] = string(binary.AppendUvarint(nil, before+n))
+	}
+	check := func(s *Store) {
+		t.Helper()
+		sn := s.Snapshot()
+		defer sn.Release()
+		a, err := sn.Open(fp(1), "rows")
+		must(t, err)
+		must(t, checkPart(r, a, m))
+	}
+	tx := s.NewTxn()
+	a, err := tx.Open(fp(1), "rows")
+	must(t, err)
+	for i := range 100 {
+		key := fmt.Appendf(nil, "%c%d", 'a'+i%4, i)
+		must(t, a.Add(key, 1<<40))
+		add(key, 1<<40)
+	}
+	must(t, tx.Commit(nil))
+	check(s)
+	for load := range 3 {
+		b, err := s.NewBulk(fp(1), "rows")
+		must(t, err)
+		row := randomKey(r)
+		pad := bytes.Repeat([]byte("p"), 500) // several runs
+		for i := range 30_000 {
+			switch {
+			case load == 2 && i > 10_000: // equal ones in a row, ascending
+				row = fmt.Appendf(row[:0], "%c%d", 'a'+i/10_000, 100+i%10_000/500)
+			case r.IntN(3) > 0:
+				row = randomKey(r)
+			default:
+				row = append(fmt.Appendf(row[:0], "%c%d", 'a'+r.IntN(4), r.IntN(4000)), pad...)
+			}
+			n := uint64(1 + r.IntN(200)*r.IntN(2))
+			must(t, b.AddCount(row, n))
+			add(row, n)
+			if r.IntN(15_000) == 0 {
+				must(t, b.Ingest())
+				check(s)
+			}
+		}
+		if load == 0 && b.seq < 4 {
+			t.Fatalf("%d tables written", b.seq)
+		}
+		must(t, b.Finish())
+		check(s)
+	}
+	for _, key := range slices.Sorted(maps.Keys(m))[:50] { // as any count
+		must(t, a.Add([]byte(key), 3))
+		add([]byte(key), 3)
+	}
+	must(t, tx.Commit(nil))
+	check(s)
+	must(t, s.Sync())
+	crashed := mustOpen(t, testOptions(fs.CrashClone(vfs.CrashCloneCfg{})))
+	check(crashed)
+	must(t, errors.Join(crashed.Close(), tx.Close(), s.Close()))
 }
 
 func TestVoidArrangements(t *testing.T) {

@@ -26,6 +26,7 @@ type Txn struct {
 	dropped [][16]byte
 	readers []*Arrangement // with iterators open
 	written []uint32       // numbers of arrangements that got entries
+	ranged  []uint32       // of those that lost a range of them
 	lately  [][4]uint32    // hashes of keys lately added to, see addedLately
 }
 
@@ -184,6 +185,9 @@ func (t *Txn) Commit(cp *Checkpoint) error {
 		return fmt.Errorf("committing state: %w", s.classify(err))
 	}
 	s.hot.commit(repr)
+	for _, num := range t.ranged {
+		s.hot.forget(num)
+	}
 	s.commits.Add(1)
 	s.publish(cp, last.names.with(t.dropped, t.added, next).fill(t.written...))
 	t.reset()
@@ -210,6 +214,7 @@ func (t *Txn) reset() {
 	t.batch.Reset()
 	clear(t.added)
 	t.written = t.written[:0]
+	t.ranged = t.ranged[:0]
 	t.dropped = t.dropped[:0]
 }
 
