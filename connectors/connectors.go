@@ -76,6 +76,9 @@ type SnapshotChunk struct {
 	// Part numbers what is read side by side, from 0: the rows of one part come
 	// in the order in which the table has them, so often in that of a key.
 	Part int
+	// Chunk numbers the ranges that a table without a key is cut into, from 0:
+	// its rows are kept by it, so that they can become void by it.
+	Chunk int
 }
 
 // A Sink takes what a source has to say, in order. Its methods block when the
@@ -116,13 +119,14 @@ type SnapshotKeeper interface {
 	// goes on. What comes now is of a later position, and rows may come again: of rows with
 	// the same key the later one counts.
 	SnapshotResume(ctx context.Context, at LSN) error
-	// SnapshotVoid says that a table begins anew: what it had is void.
-	SnapshotVoid(ctx context.Context, table int) error
+	// SnapshotVoid says that a chunk of a table without a key is read anew, or
+	// all of a table if chunk is below 0: the rows that it had are void.
+	SnapshotVoid(ctx context.Context, table, chunk int) error
 	// SnapshotForget takes rows away by their keys, of rows that have only the
 	// key's columns. What is not there is left out.
 	SnapshotForget(ctx context.Context, keys SnapshotChunk) error
 	// SnapshotRecord offers a record of what was given so far. It may be kept
-	// once that is durable, or left.
+	// once that is durable, or left, but not if it says Now.
 	SnapshotRecord(ctx context.Context, r SnapshotRecord) error
 }
 
@@ -130,6 +134,9 @@ type SnapshotKeeper interface {
 type SnapshotRecord struct {
 	Chunks, Of int                    // done of all
 	Bytes      func() ([]byte, error) // what the source goes on from; called within SnapshotRecord only
+	// Now: it is durable before the call returns. What comes then takes away what
+	// only the record before it tells of.
+	Now bool
 }
 
 // A Source delivers a server's committed changes to a sink.

@@ -69,10 +69,7 @@ func (r *run) addTables(ctx context.Context, conn *pgconn.PgConn) error {
 		return err
 	}
 	plan.heaps = slices.DeleteFunc(plan.heaps, func(h *heap) bool { return !r.isAdded(h.table) })
-	plan.all = 0
-	for _, h := range plan.heaps {
-		plan.all += len(h.done)
-	}
+	plan.number()
 	r.countChunks(plan)
 	made, repl, err := r.makeSlot(ctx, slotCommand(r.passingSlot(), true, true, false), &r.asm.at)
 	if err != nil {
@@ -91,7 +88,7 @@ func (r *run) addTables(ctx context.Context, conn *pgconn.PgConn) error {
 	if err := r.sink.(*handover).add(ctx, at, first, slices.Clone(r.versions[first:])); err != nil {
 		return &sinkError{err}
 	}
-	err = r.copyPieces(ctx, made.snapshot, plan, func(c connectors.SnapshotChunk) error {
+	err = r.copyPieces(ctx, made.snapshot, plan, plan.pieces(), func(c connectors.SnapshotChunk) error {
 		r.m.snapshotRecords.Add(uint64(c.Rows.Len()))
 		if err := r.sink.SnapshotChunk(ctx, c); err != nil {
 			return &sinkError{err}

@@ -275,7 +275,7 @@ func interruptAdding(t *testing.T, seed uint64) {
 		}
 		cfg := eventsConfig(db, tables...)
 		cfg.SnapshotChunkBytes, cfg.BufferSize, cfg.SnapshotMode = 16<<10, 20, SnapshotInitial
-		cfg.SnapshotWorkers = 1 + rnd.IntN(2)
+		cfg.SnapshotWorkers, cfg.KeepChunks = 1+rnd.IntN(2), rnd.IntN(2) == 0
 		r := startReader(t, cfg, cp)
 		var last *Event
 		take := func(e *Event) {

@@ -67,6 +67,11 @@ type Config struct {
 	// TransactionEvents adds Begin and Commit events to those of Source.Events.
 	TransactionEvents bool `json:",omitempty"`
 
+	// KeepChunks says that the program keeps the rows of tables without a key by
+	// Event.Chunk while a snapshot lasts. Then these go on when it is interrupted; else
+	// they begin anew.
+	KeepChunks bool `json:",omitempty"`
+
 	// HeartbeatInterval is how often a message is written to the source's log,
 	// so that there is something to receive and confirm; 0: never. The slot of
 	// an idle table advances without it while the server writes any log at all.

@@ -57,6 +57,11 @@ type Event struct {
 	// Cascade and RestartIdentity are a TRUNCATE's options.
 	Cascade, RestartIdentity bool
 
+	// Chunk, with Config.KeepChunks, is the range of its table that a Read of a
+	// table without a key belongs to, from 1. In a Truncate of a snapshot it says that the rows
+	// read of that range are void, and no others.
+	Chunk int
+
 	// LSN is of the change's own record, CommitLSN of its transaction's commit
 	// record; of a Read both are the snapshot's.
 	LSN, CommitLSN connectors.LSN

@@ -145,8 +145,13 @@ func (h *handover) SnapshotResume(ctx context.Context, at connectors.LSN) error 
 	return h.put(ctx, item{kind: itemSnapshotResume, at: connectors.Position{LSN: at}})
 }
 
-func (h *handover) SnapshotVoid(ctx context.Context, table int) error {
-	return h.put(ctx, item{kind: itemVoid, table: table, received: time.Now()})
+func (h *handover) SnapshotVoid(ctx context.Context, table, chunk int) error {
+	return h.put(ctx, voided(table, chunk))
+}
+
+// voided says that rows are void: of a chunk, or all of a table.
+func voided(table, chunk int) item {
+	return item{kind: itemVoid, table: table, chunk: connectors.SnapshotChunk{Chunk: chunk}, received: time.Now()}
 }
 
 func (h *handover) SnapshotForget(ctx context.Context, keys connectors.SnapshotChunk) error {
@@ -174,7 +179,7 @@ func (h *handover) add(ctx context.Context, at connectors.Position, first int, t
 		if err := h.passHeld(ctx, false); err != nil {
 			return err
 		}
-		h.held, h.heldAny = item{kind: itemVoid, table: first + i, received: time.Now()}, true
+		h.held, h.heldAny = voided(first+i, -1), true
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
+	"math"
 	"math/rand/v2"
 	"slices"
 
@@ -35,8 +36,20 @@ import (
 // read and not put together from changes, so unchanged TOASTed values are no matter.
 //
 // This needs that rows stay at their place: a heap that has another file than
-// before was truncated or rewritten, and its table begins anew. So do tables without a key,
-// those whose definition is another, and those whose partitions are others.
+// before was truncated or rewritten, and its table begins anew. So do those
+// whose definition is another, and those whose partitions are others.
+//
+// Rows of a table without a key cannot be told apart, so there the sink keeps
+// them by chunk, and what is done is checked at L2: a chunk stays if all its versions are
+// of transactions that the snapshot it was read at had seen, and are as many as were read.
+// For a version that that snapshot had seen the writer of, and that is there at L2, was there
+// when the chunk was read; as many of them are all of them. So the chunk has at L2 just
+// the rows that were read: it is of L2, without a look at T, and L2's horizon is the one
+// that it is checked against the next time. Any other chunk is void and is read again.
+//
+// A record says of these chunks: if one is done the sink has just its rows, else
+// whatever the sink has of it is void when the snapshot goes on. So a chunk that differs is
+// first recorded as not done, durably, and then void.
 //
 // It begins at L1 again however often the snapshot is interrupted: what F lost to T and
 // did not get from R yet is touched again the next time, and read again. A table that
@@ -60,6 +73,7 @@ type TableProgress struct {
 	Chunks, Done  int    // ranges of pages, and how many of them are done
 
 	Definition string         `json:",omitempty"` // a hash; "": it begins anew
+	XMin       uint64         `json:",omitempty"` // without a key: as SnapshotProgress.XMin, of this table
 	Heaps      []HeapProgress `json:",omitempty"`
 }
 
@@ -69,13 +83,18 @@ type HeapProgress struct {
 	Pages         uint32   // of a chunk
 	Chunks        int      // the last of which has no end
 	Done          [][2]int `json:",omitempty"` // from, to (exclusive)
+	Counts        []uint64 `json:",omitempty"` // without a key: rows of the chunks that are done, by chunk
 }
 
 // progress notes how far the plan has come.
-func (p *snapshotPlan) progress(tables []*tableState) *SnapshotProgress {
+func (p *snapshotPlan) progress(r *run) *SnapshotProgress {
 	s := &SnapshotProgress{LSN: p.lsn, XMin: p.xmin}
-	for i, t := range tables {
+	for i, t := range r.tables {
 		tp := TableProgress{Schema: t.Schema, Table: t.Name, OID: t.OID, Rows: p.rows[i], Definition: p.defs[i]}
+		counted := len(t.Key) == 0 && r.goesOn(t)
+		if counted {
+			tp.XMin = p.horizon[i]
+		}
 		for _, h := range p.heaps {
 			if h.table != t {
 				continue
@@ -91,6 +110,9 @@ func (p *snapshotPlan) progress(tables []*tableState) *SnapshotProgress {
 				} else {
 					hp.Done = append(hp.Done, [2]int{c, c + 1})
 				}
+			}
+			if counted {
+				hp.Counts = slices.Clone(h.counts)
 			}
 			tp.Chunks += len(h.done)
 			tp.Heaps = append(tp.Heaps, hp)
@@ -127,10 +149,10 @@ func (t *tableState) fingerprint() string {
 }
 
 // adopt takes over what was done before, and gives the tables that begin anew.
-func (p *snapshotPlan) adopt(was *SnapshotProgress, tables []*tableState) (anew []bool) {
+func (p *snapshotPlan) adopt(was *SnapshotProgress, r *run) (anew []bool) {
 	p.lsn, p.xmin = was.LSN, was.XMin
-	anew = make([]bool, len(tables))
-	for i, t := range tables {
+	anew = make([]bool, len(r.tables))
+	for i, t := range r.tables {
 		at := slices.IndexFunc(was.Tables, func(tp TableProgress) bool { return tp.OID == t.OID })
 		var heaps []*heap
 		for _, h := range p.heaps {
@@ -138,36 +160,87 @@ func (p *snapshotPlan) adopt(was *SnapshotProgress, tables []*tableState) (anew 
 				heaps = append(heaps, h)
 			}
 		}
-		if anew[i] = at < 0 || len(t.Key) == 0 || was.Tables[at].Definition != p.defs[i] || !sameHeaps(heaps, was.Tables[at].Heaps); anew[i] {
+		if anew[i] = at < 0 || !r.goesOn(t) || was.Tables[at].Definition != p.defs[i] || !sameHeaps(heaps, was.Tables[at].Heaps); anew[i] {
 			continue
 		}
-		p.rows[i] = was.Tables[at].Rows
+		p.rows[i], p.horizon[i] = was.Tables[at].Rows, was.Tables[at].XMin
 		for j, hp := range was.Tables[at].Heaps {
 			h := heaps[j]
-			h.pages, h.done = hp.Pages, make([]bool, hp.Chunks)
+			h.pages = hp.Pages
+			h.chunks(hp.Chunks)
+			known := hp.Chunks
+			if len(t.Key) == 0 {
+				known = min(known, copy(h.counts, hp.Counts))
+			}
 			for _, d := range hp.Done {
-				for c := max(0, d[0]); c < min(d[1], hp.Chunks); c++ {
+				for c := max(0, d[0]); c < min(d[1], known); c++ {
 					h.done[c] = true
 				}
 			}
 		}
 	}
-	p.all, p.chunks = 0, 0
-	for _, h := range p.heaps {
-		p.all += len(h.done)
-		for _, done := range h.done {
-			if done {
-				p.chunks++
+	p.number()
+	return anew
+}
+
+// check looks at what is done of tables without a key. What is not there as it
+// was read is not done any more; what is, is of the new snapshot from now on. A table of
+// which nothing is done begins anew.
+func (r *run) check(ctx context.Context, made madeSlot, plan *snapshotPlan, anew []bool) error {
+	var pieces []piece
+	for _, h := range plan.heaps {
+		for c, done := range h.done {
+			if done && len(h.table.Key) == 0 {
+				pieces = append(pieces, piece{heap: h, first: c, end: c + 1, check: true})
 			}
 		}
 	}
-	return anew
+	if err := r.copyPieces(ctx, made.snapshot, plan, pieces, nil, nil); err != nil {
+		return err
+	}
+	for i, t := range r.tables {
+		if len(t.Key) > 0 {
+			continue
+		}
+		if plan.torn[i] != nil || t.failed != nil {
+			plan.restart(t)
+		}
+		plan.horizon[i] = made.xmin
+		anew[i] = anew[i] || !slices.ContainsFunc(plan.heaps, func(h *heap) bool { return h.table == t && slices.Contains(h.done, true) })
+	}
+	return nil
+}
+
+// forgetVoid makes the sink forget the tables that begin anew, and of tables
+// without a key the chunks that are not done: they may have rows that no record tells of.
+func (r *run) forgetVoid(ctx context.Context, plan *snapshotPlan, anew []bool) error {
+	keeper := r.sink.(connectors.SnapshotKeeper)
+	for i := range anew {
+		if !anew[i] {
+			continue
+		}
+		if err := keeper.SnapshotVoid(ctx, i, -1); err != nil {
+			return &sinkError{err}
+		}
+	}
+	for _, h := range plan.heaps {
+		for c, done := range h.done {
+			if done || len(h.table.Key) > 0 || anew[h.table.ID] {
+				continue
+			}
+			if err := keeper.SnapshotVoid(ctx, h.table.ID, h.before+c); err != nil {
+				return &sinkError{err}
+			}
+		}
+	}
+	return nil
 }
 
 // sameHeaps reports whether the heaps are in the files that they were in.
 func sameHeaps(now []*heap, was []HeapProgress) bool {
 	return slices.EqualFunc(now, was, func(h *heap, hp HeapProgress) bool {
-		return h.ranged && h.oid == hp.OID && h.filenode == hp.Filenode && hp.Pages > 0 && hp.Chunks > 0
+		return h.ranged && h.oid == hp.OID && h.filenode == hp.Filenode && hp.Pages > 0 && hp.Chunks > 0 &&
+			uint64(hp.Chunks-1) <= math.MaxUint32/uint64(hp.Pages)
 	})
 }
 
@@ -227,7 +300,7 @@ func (r *run) resume(ctx context.Context, conn *pgconn.PgConn, was *SnapshotProg
 	if err != nil {
 		return at, err
 	}
-	anew := plan.adopt(was, r.tables)
+	anew := plan.adopt(was, r)
 	r.countChunks(plan)
 	made, repl, err := r.makeSlot(ctx, slotCommand(r.passingSlot(), true, true, false), &connectors.Position{LSN: was.LSN})
 	if err != nil {
@@ -239,16 +312,28 @@ func (r *run) resume(ctx context.Context, conn *pgconn.PgConn, was *SnapshotProg
 	}
 	at.LSN = made.lsn
 	r.sink.Status("snapshot", nil)
+	if err := r.check(ctx, made, plan, anew); err != nil {
+		return at, err
+	}
+	r.countChunks(plan)
 	r.log.Info("the snapshot goes on", "chunks_done", plan.chunks, "chunks", plan.all, "first_lsn", plan.lsn, "lsn", at.LSN)
 	if err := keeper.SnapshotResume(ctx, at.LSN); err != nil {
 		return at, &sinkError{err}
 	}
+	// What the record says is done, the sink has: it goes first. A table that
+	// begins anew does so by this record too.
+	defs := slices.Clone(plan.defs)
 	for i := range anew {
 		if anew[i] {
-			if err := keeper.SnapshotVoid(ctx, i); err != nil {
-				return at, &sinkError{err}
-			}
+			plan.defs[i] = ""
 		}
+	}
+	if err := r.record(ctx, plan, true); err != nil {
+		return at, err
+	}
+	plan.defs = defs
+	if err := r.forgetVoid(ctx, plan, anew); err != nil {
+		return at, err
 	}
 	if plan.chunks > 0 || slices.ContainsFunc(was.Tables, func(t TableProgress) bool { return t.Rows > 0 }) {
 		if err := r.forgetTouched(ctx, plan, at.LSN, anew); err != nil {
@@ -355,12 +440,15 @@ func (s *touches) Commit(ctx context.Context, t *connectors.Txn) error {
 			s.anew[tc.Table] = true
 			s.keys[tc.Table].Reset()
 			s.plan.restart(tab)
-			if err := s.run.sink.(connectors.SnapshotKeeper).SnapshotVoid(ctx, tc.Table); err != nil {
+			if err := s.run.sink.(connectors.SnapshotKeeper).SnapshotVoid(ctx, tc.Table, -1); err != nil {
 				return err
 			}
 			continue
 		}
 		b, isKey := &s.keys[tc.Table], s.isKey[tc.Table]
+		if !slices.Contains(isKey, true) {
+			continue // its chunks were checked
+		}
 		for i := range tc.Changes.Len() {
 			op, kind := tc.Changes.Op(i)
 			if op == zset.Truncate {

@@ -19,16 +19,16 @@ import (
 
 // A keeping is a program that keeps what a Source gives as docs/cdc.md says:
 // rows by key are replaced, deleted or not there; rows without a key are
-// counted.
+// counted, by chunk if they have one.
 type keeping struct {
 	t      testing.TB
-	tables map[string]map[string]string // by table: key to row; without a key, row to count
-	counts map[string]map[string]int
+	tables map[string]map[string]string      // by table: key to row
+	counts map[string]map[int]map[string]int // by table and chunk: row to count
 	voided map[string]int
 }
 
 func newKeeping(t testing.TB) *keeping {
-	return &keeping{t: t, tables: map[string]map[string]string{}, counts: map[string]map[string]int{}, voided: map[string]int{}}
+	return &keeping{t: t, tables: map[string]map[string]string{}, counts: map[string]map[int]map[string]int{}, voided: map[string]int{}}
 }
 
 func (k *keeping) clone() *keeping {
@@ -36,8 +36,11 @@ func (k *keeping) clone() *keeping {
 	for name, rows := range k.tables {
 		c.tables[name] = maps.Clone(rows)
 	}
-	for name, rows := range k.counts {
-		c.counts[name] = maps.Clone(rows)
+	for name, chunks := range k.counts {
+		c.counts[name] = map[int]map[string]int{}
+		for chunk, rows := range chunks {
+			c.counts[name][chunk] = maps.Clone(rows)
+		}
 	}
 	c.voided = maps.Clone(k.voided)
 	return c
@@ -61,7 +64,11 @@ func (k *keeping) take(e *Event) {
 	}
 	name := e.Table.Name
 	if k.tables[name] == nil {
-		k.tables[name], k.counts[name] = map[string]string{}, map[string]int{}
+		k.tables[name], k.counts[name] = map[string]string{}, map[int]map[string]int{}
+	}
+	if e.Type == Truncate && e.Chunk > 0 {
+		delete(k.counts[name], e.Chunk)
+		return
 	}
 	if e.Type == Truncate {
 		clear(k.tables[name])
@@ -84,11 +91,14 @@ func (k *keeping) take(e *Event) {
 		return strings.Join(row, "|")
 	}
 	if len(e.Table.Key) == 0 {
+		if k.counts[name][e.Chunk] == nil {
+			k.counts[name][e.Chunk] = map[string]int{}
+		}
 		if e.HasBefore() {
-			k.counts[name][text(e.Before(), nil)]--
+			k.counts[name][e.Chunk][text(e.Before(), nil)]--
 		}
 		if e.HasAfter() {
-			k.counts[name][text(e.After(), nil)]++
+			k.counts[name][e.Chunk][text(e.After(), nil)]++
 		}
 		return
 	}
@@ -105,7 +115,16 @@ func (k *keeping) take(e *Event) {
 
 func (k *keeping) rows(name string) []string {
 	rows := slices.Collect(maps.Values(k.tables[name]))
-	for row, n := range k.counts[name] {
+	sums := map[string]int{}
+	for _, counts := range k.counts[name] {
+		for row, n := range counts {
+			sums[row] += n
+		}
+	}
+	for row, n := range sums {
+		if n < 0 {
+			k.t.Fatalf("table %s has %d of row %s", name, n, row)
+		}
 		for range n {
 			rows = append(rows, row)
 		}
@@ -234,23 +253,27 @@ func TestSnapshotGoesOn(t *testing.T) {
 // restores from a checkpoint, while the tables are written to in every way.
 func TestSnapshotInterruptedUnderWrites(t *testing.T) {
 	t.Parallel()
-	for range 2 {
+	for _, keepChunks := range []bool{false, true} {
 		seed := rand.Uint64()
-		t.Run(fmt.Sprint(seed), func(t *testing.T) { interruptSnapshot(t, seed) })
+		t.Run(fmt.Sprint(seed, keepChunks), func(t *testing.T) { interruptSnapshot(t, seed, keepChunks) })
 	}
 }
 
-func interruptSnapshot(t *testing.T, seed uint64) {
+func interruptSnapshot(t *testing.T, seed uint64, keepChunks bool) {
 	rnd := rand.New(rand.NewPCG(seed, 2))
 	db := server.CreateDatabase(t)
 	server.MustExec(t, db, `CREATE TABLE a (id int PRIMARY KEY, n int, v text) WITH (fillfactor = 40); ALTER TABLE a ALTER v SET STORAGE EXTERNAL;
 		INSERT INTO a SELECT i, 0, CASE WHEN i % 10 = 0 THEN repeat(md5(i::text), 100) ELSE repeat('x', 100) END FROM generate_series(1, 2000) i;
 		CREATE TABLE p (id int, k text, v text, PRIMARY KEY (id, k)) PARTITION BY RANGE (id); CREATE TABLE p1 PARTITION OF p FOR VALUES FROM (-1000000) TO (500); CREATE TABLE p2 PARTITION OF p FOR VALUES FROM (500) TO (1000000);
 		INSERT INTO p SELECT i, 'k', repeat('y', 200) FROM generate_series(1, 1000) i;
-		CREATE TABLE f (x int, y text); ALTER TABLE f REPLICA IDENTITY FULL; INSERT INTO f SELECT i % 10, repeat('z', 500) FROM generate_series(1, 300) i;
+		CREATE TABLE f (x int, y text); ALTER TABLE f REPLICA IDENTITY FULL; INSERT INTO f SELECT i % 10, repeat('z', 500) FROM generate_series(1, 600) i;
+		CREATE TABLE g (x int, y text) PARTITION BY RANGE (x); CREATE TABLE g1 PARTITION OF g FOR VALUES FROM (0) TO (5); CREATE TABLE g2 PARTITION OF g FOR VALUES FROM (5) TO (1000);
+		ALTER TABLE g REPLICA IDENTITY FULL; ALTER TABLE g1 REPLICA IDENTITY FULL; ALTER TABLE g2 REPLICA IDENTITY FULL; INSERT INTO g SELECT * FROM f LIMIT 400;
 		CREATE TABLE t (id int PRIMARY KEY, v text); INSERT INTO t SELECT i, repeat('t', 300) FROM generate_series(1, 500) i`)
-	cfg := eventsConfig(db, "t", "a", "p", "f")
-	cfg.SnapshotChunkBytes, cfg.BufferSize = 16<<10, 50
+	tables := []string{"t", "a", "p", "f", "g"}
+	rnd.Shuffle(len(tables), func(i, j int) { tables[i], tables[j] = tables[j], tables[i] })
+	cfg := eventsConfig(db, tables...)
+	cfg.SnapshotChunkBytes, cfg.BufferSize, cfg.KeepChunks = 16<<10, 50, keepChunks
 	writes := 0
 	write := func() {
 		i := rnd.IntN(2200)
@@ -264,6 +287,8 @@ func interruptSnapshot(t *testing.T, seed uint64) {
 			{"UPDATE p SET id = (id + 500) %% 1000, k = '%d' || k WHERE id = %d", writes, i % 1000},
 			{"UPDATE p SET v = v || 'n' WHERE id %% 100 = %d; DELETE FROM p WHERE id = %d; INSERT INTO p VALUES (%d, 'again', NULL)", i % 100, i % 900, i % 900},
 			{"UPDATE f SET x = x + 1 WHERE x = %d; DELETE FROM f WHERE x = 5; INSERT INTO f VALUES (%d, 'f'), (%d, 'f')", i % 10, i % 10, i % 10},
+			{"DELETE FROM %[2]s WHERE ctid = (SELECT max(ctid) FROM %[2]s WHERE x = %[1]d); INSERT INTO %[2]s VALUES (%[1]d, repeat('z', 500))", i % 5, []string{"f", "g1"}[i%2]},
+			{"UPDATE g SET x = (x + 3) %% 10 WHERE ctid = '(%d,1)'; DELETE FROM g WHERE ctid = '(%d,2)'; INSERT INTO g VALUES (%d, 'g')", i % 20, i % 7, i % 10},
 		} {
 			if rnd.IntN(2) == 0 {
 				server.MustExec(t, db, fmt.Sprintf(sql[0].(string), sql[1:]...))
@@ -276,10 +301,12 @@ func interruptSnapshot(t *testing.T, seed uint64) {
 			"TRUNCATE t; INSERT INTO t SELECT i, repeat('s', 300) FROM generate_series(1, 200) i",
 			"TRUNCATE p2",
 			"VACUUM FULL a",
-			"VACUUM a",
+			"VACUUM a; VACUUM FREEZE f; VACUUM FREEZE g1",
+			"TRUNCATE g2",
+			"VACUUM FULL f",
 			"ALTER TABLE t ADD c text DEFAULT 'c'; INSERT INTO t VALUES (-1, 'v', 'c'); ALTER TABLE t DROP c; DELETE FROM t WHERE id = -1",
 			"BEGIN; UPDATE a SET n = -1; SAVEPOINT s; DELETE FROM a WHERE id < 10; ROLLBACK TO s; UPDATE a SET v = 'sub' WHERE id % 100 = 1; COMMIT",
-		}[rnd.IntN(6)]
+		}[rnd.IntN(8)]
 		conn := server.MustConnect(t, db)
 		defer conn.Close(context.Background())
 		for _, sql := range append([]string{"SET lock_timeout = '100ms'"}, strings.Split(sql, "; ")...) {
@@ -352,7 +379,7 @@ func interruptSnapshot(t *testing.T, seed uint64) {
 			}
 			k.take(e)
 		}
-		k.same(db, "a", "p", "f", "t")
+		k.same(db, tables...)
 	}
 	t.Logf("%d restores, voided %v", kills, k.voided)
 }

@@ -31,8 +31,10 @@ type heap struct {
 	// one chunk: a partitioned table with foreign partitions, or partitions that
 	// the role may not read by themselves.
 	ranged bool
-	pages  uint32 // of a chunk
-	done   []bool // by chunk; the last one has no end
+	pages  uint32   // of a chunk
+	done   []bool   // by chunk; the last one has no end
+	counts []uint64 // rows read, by chunk that is done; of a table without a key
+	before int      // chunks of the table's heaps before this one
 }
 
 // A snapshotPlan is what a snapshot reads and how far it has come.
@@ -42,6 +44,9 @@ type snapshotPlan struct {
 	xmin  uint64         // the oldest transaction that that one may not see
 	defs  []string       // by table: its definition; "": it begins anew
 	torn  []error        // by table: it was changed meanwhile
+	// horizon is xmin of the snapshot that what is done of a table without a key
+	// is of, by table.
+	horizon []uint64
 
 	rows   []uint64 // by table, copied
 	chunks int      // done of all
@@ -49,17 +54,19 @@ type snapshotPlan struct {
 }
 
 // A piece is read by one COPY: chunks of a heap, whole or what is new in them.
+// Or it is a chunk of a table without a key that is looked at.
 type piece struct {
 	heap       *heap
 	first, end int
 	changed    bool // only rows that the first snapshot may not have seen
+	check      bool // whether it has the rows that were read, and no others
 }
 
 // planSnapshot looks up what there is to read. It is called before the
 // snapshot is taken: a heap that has another file when it is read was truncated
 // or rewritten meanwhile, which a snapshot does not see.
 func (r *run) planSnapshot(ctx context.Context, conn *pgconn.PgConn) (*snapshotPlan, error) {
-	p := &snapshotPlan{rows: make([]uint64, len(r.tables)), torn: make([]error, len(r.tables))}
+	p := &snapshotPlan{rows: make([]uint64, len(r.tables)), torn: make([]error, len(r.tables)), horizon: make([]uint64, len(r.tables))}
 	byOID := map[string]*tableState{}
 	oids := []string{"0"}
 	for _, t := range r.tables {
@@ -92,18 +99,19 @@ func (r *run) planSnapshot(ctx context.Context, conn *pgconn.PgConn) (*snapshotP
 			h.from = "ONLY " + quoteIdent(row[2]) + "." + quoteIdent(row[3])
 		}
 		bytes := uint64(pages) * pageBytes
-		h.done = make([]bool, max(1, (size+bytes-1)/bytes))
+		h.chunks(int(max(1, (size+bytes-1)/bytes)))
 		byTable[t.ID] = append(byTable[t.ID], h)
 	}
-	// Tables without a key come last: they begin anew when the snapshot is interrupted.
-	for _, keyed := range []bool{true, false} {
+	// Tables that begin anew when the snapshot is interrupted come last.
+	for _, goesOn := range []bool{true, false} {
 		for i, t := range r.tables {
-			if t.failed != nil || keyed != (len(t.Key) > 0) {
+			if t.failed != nil || goesOn != r.goesOn(t) {
 				continue
 			}
 			heaps := byTable[i]
 			if len(heaps) == 0 || slices.ContainsFunc(heaps, func(h *heap) bool { return !h.ranged }) {
-				heaps = []*heap{{table: t, oid: t.OID, from: t.from(), done: make([]bool, 1)}}
+				heaps = []*heap{{table: t, oid: t.OID, from: t.from()}}
+				heaps[0].chunks(1)
 				if len(byTable[i]) == 1 && byTable[i][0].oid == t.OID {
 					heaps[0].filenode = byTable[i][0].filenode
 				}
@@ -111,14 +119,38 @@ func (r *run) planSnapshot(ctx context.Context, conn *pgconn.PgConn) (*snapshotP
 			p.heaps = append(p.heaps, heaps...)
 		}
 	}
-	for _, h := range p.heaps {
-		p.all += len(h.done)
-	}
+	p.number()
 	return p, nil
 }
 
+// chunks makes the heap one of n chunks, none of them done.
+func (h *heap) chunks(n int) { h.done, h.counts = make([]bool, n), make([]uint64, n) }
+
+// number counts the chunks, and those of each table from 0 on.
+func (p *snapshotPlan) number() {
+	p.all, p.chunks = 0, 0
+	byTable := map[*tableState]int{}
+	for _, h := range p.heaps {
+		h.before = byTable[h.table]
+		byTable[h.table] += len(h.done)
+		p.all += len(h.done)
+		for _, done := range h.done {
+			if done {
+				p.chunks++
+			}
+		}
+	}
+}
+
+// goesOn reports whether a table goes on when the snapshot is interrupted: one
+// without a key needs a sink that keeps its rows by chunk.
+func (r *run) goesOn(t *tableState) bool {
+	return len(t.Key) > 0 || !r.cfg.events || r.cfg.KeepChunks
+}
+
 // pieces are what is left to read. Of chunks that were read at an earlier
-// snapshot, that is what may have changed since; it comes last.
+// snapshot, that is what may have changed since; it comes last. What is done of tables
+// without a key has not changed.
 func (p *snapshotPlan) pieces() (list []piece) {
 	const most = 16 // chunks that are looked through at once
 	var changed []piece
@@ -126,12 +158,12 @@ func (p *snapshotPlan) pieces() (list []piece) {
 		for i := 0; i < len(h.done); {
 			end := i + 1
 			if !h.done[i] {
-				list = append(list, piece{h, i, end, false})
-			} else {
+				list = append(list, piece{heap: h, first: i, end: end})
+			} else if len(h.table.Key) > 0 {
 				for end < len(h.done) && h.done[end] && end < i+most {
 					end++
 				}
-				changed = append(changed, piece{h, i, end, true})
+				changed = append(changed, piece{heap: h, first: i, end: end, changed: true})
 			}
 			i = end
 		}
@@ -146,6 +178,9 @@ func (r *run) firstSnapshot(ctx context.Context, conn *pgconn.PgConn, made madeS
 		return err
 	}
 	plan.lsn, plan.xmin = made.lsn, made.xmin
+	for i := range plan.horizon {
+		plan.horizon[i] = made.xmin
+	}
 	if h, ok := r.sink.(*handover); ok {
 		h.snapshotAt = made.lsn
 	}
@@ -178,18 +213,7 @@ func (r *run) oldest(ctx context.Context, conn *pgconn.PgConn, made *madeSlot) e
 // nothing is published: the others are recorded as of this position.
 func (r *run) takeSnapshot(ctx context.Context, made madeSlot, plan *snapshotPlan) error {
 	r.countChunks(plan)
-	keeper, _ := r.sink.(connectors.SnapshotKeeper)
-	record := func() error {
-		if keeper == nil {
-			return nil
-		}
-		rec := connectors.SnapshotRecord{Chunks: plan.chunks, Of: plan.all, Bytes: func() ([]byte, error) { return json.Marshal(plan.progress(r.tables)) }}
-		if err := keeper.SnapshotRecord(ctx, rec); err != nil {
-			return &sinkError{err}
-		}
-		return nil
-	}
-	err := r.copyPieces(ctx, made.snapshot, plan, func(c connectors.SnapshotChunk) error {
+	err := r.copyPieces(ctx, made.snapshot, plan, plan.pieces(), func(c connectors.SnapshotChunk) error {
 		r.m.snapshotRecords.Add(uint64(c.Rows.Len()))
 		if err := r.sink.SnapshotChunk(ctx, c); err != nil {
 			return &sinkError{err}
@@ -203,13 +227,13 @@ func (r *run) takeSnapshot(ctx context.Context, made madeSlot, plan *snapshotPla
 		if plan.tableDone(p.heap.table) {
 			r.m.snapshotTables.Add(1)
 		}
-		return record()
+		return r.record(ctx, plan, false)
 	})
 	if err != nil {
 		return err
 	}
 	if err := plan.advance(r.tables, made); err != nil {
-		return errors.Join(err, record())
+		return errors.Join(err, r.record(ctx, plan, false))
 	}
 	if _, ok := r.sink.(connectors.ConfigKeeper); ok && r.renewed {
 		if err := r.keepOrigin(ctx); err != nil {
@@ -217,6 +241,19 @@ func (r *run) takeSnapshot(ctx context.Context, made madeSlot, plan *snapshotPla
 		}
 	}
 	if err := r.sink.SnapshotEnd(ctx, connectors.Position{LSN: made.lsn}); err != nil {
+		return &sinkError{err}
+	}
+	return nil
+}
+
+// record offers how far the plan has come to a sink that keeps it.
+func (r *run) record(ctx context.Context, plan *snapshotPlan, now bool) error {
+	keeper, ok := r.sink.(connectors.SnapshotKeeper)
+	if !ok {
+		return nil
+	}
+	rec := connectors.SnapshotRecord{Chunks: plan.chunks, Of: plan.all, Now: now, Bytes: func() ([]byte, error) { return json.Marshal(plan.progress(r)) }}
+	if err := keeper.SnapshotRecord(ctx, rec); err != nil {
 		return &sinkError{err}
 	}
 	return nil
@@ -245,11 +282,10 @@ func (r *run) countChunks(p *snapshotPlan) {
 	r.m.snapshotChunksDone.Store(uint64(p.chunks))
 }
 
-// copyPieces reads what is left of a plan as of an exported snapshot, by
-// several workers. emit gets the rows and done each piece when it is whole; they are not
+// copyPieces reads pieces of a plan as of an exported snapshot, by several
+// workers. emit gets the rows and done each piece when it is whole; they are not
 // called at the same time. A table that is gone stops by itself.
-func (r *run) copyPieces(ctx context.Context, name string, plan *snapshotPlan, emit func(connectors.SnapshotChunk) error, done func(piece) error) error {
-	pieces := plan.pieces()
+func (r *run) copyPieces(ctx context.Context, name string, plan *snapshotPlan, pieces []piece, emit func(connectors.SnapshotChunk) error, done func(piece) error) error {
 	queue := make(chan piece, len(pieces))
 	for _, p := range pieces {
 		queue <- p
@@ -295,14 +331,21 @@ func (r *run) copyOne(f *frames, name string, plan *snapshotPlan, p piece, part 
 	if stopped {
 		return nil
 	}
-	err := r.copyPiece(f, name, plan, p, func(b *zset.Batch) error {
+	rows := uint64(0)
+	c := connectors.SnapshotChunk{Table: t.ID, Part: part}
+	if len(t.Key) == 0 {
+		c.Chunk = p.heap.before + p.first
+	}
+	same, err := r.copyPiece(f, name, plan, p, func(b *zset.Batch) error {
 		deliver.Lock()
 		defer deliver.Unlock()
 		if t.failed != nil {
 			return nil
 		}
+		rows += uint64(b.Len())
 		plan.rows[t.ID] += uint64(b.Len())
-		return emit(connectors.SnapshotChunk{Table: t.ID, Rows: b, Part: part})
+		c.Rows = b
+		return emit(c)
 	})
 	deliver.Lock()
 	defer deliver.Unlock()
@@ -311,9 +354,15 @@ func (r *run) copyOne(f *frames, name string, plan *snapshotPlan, p piece, part 
 	switch {
 	case t.failed != nil:
 		return nil
+	case err == nil && p.check:
+		if !same {
+			p.heap.done[p.first] = false
+			plan.chunks--
+		}
+		return nil
 	case err == nil:
 		if !p.changed {
-			p.heap.done[p.first] = true
+			p.heap.done[p.first], p.heap.counts[p.first] = true, rows
 			plan.chunks++
 		}
 		return done(p)
@@ -335,45 +384,49 @@ type goneError struct{ err error }
 
 func (e *goneError) Error() string { return e.err.Error() }
 
-// copyPiece reads one piece in a transaction of its own: the lock on its table,
-// the weakest there is, is given back behind each.
-func (r *run) copyPiece(f *frames, name string, plan *snapshotPlan, p piece, emit func(*zset.Batch) error) error {
+// copyPiece reads or checks one piece in a transaction of its own: the lock on
+// its table, the weakest there is, is given back behind each.
+func (r *run) copyPiece(f *frames, name string, plan *snapshotPlan, p piece, emit func(*zset.Batch) error) (same bool, err error) {
 	t, h := p.heap.table, p.heap
-	_, err := f.exec("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT " + quoteLiteral(name) + "; SET LOCAL row_security = off")
+	_, err = f.exec("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT " + quoteLiteral(name) + "; SET LOCAL row_security = off")
 	if err != nil {
 		if err = asPgerr(err, "taking the snapshot"); pgerr.CodeOf(err) == pgerr.InvalidParameterValue || pgerr.CodeOf(err) == pgerr.UndefinedObject {
-			return pgerr.Newf(pgerr.ConnectionFailure, "the connection that holds the snapshot is gone: %s", err)
+			err = pgerr.Newf(pgerr.ConnectionFailure, "the connection that holds the snapshot is gone: %s", err)
 		}
-		return err
+		return false, err
 	}
 	// From the lock on, the heap keeps its file.
 	filenode, err := f.exec(fmt.Sprintf("SELECT FROM %s LIMIT 0; SELECT COALESCE(pg_relation_filenode(%d), 0)", h.from, h.oid))
 	if err == nil && filenode != strconv.FormatUint(uint64(h.filenode), 10) {
-		return changedMeanwhile(t, errors.New("it was truncated or rewritten"))
+		return false, changedMeanwhile(t, errors.New("it was truncated or rewritten"))
 	}
-	if err == nil {
+	if err == nil && p.check {
+		var answer string
+		answer, err = f.exec(p.checkSQL(plan.horizon[t.ID]))
+		same = answer == "t"
+	} else if err == nil {
 		c := copier{t: t, emit: emit}
-		err = c.copy(f, t.copySQL(p, plan.xmin))
+		err = c.copy(f, p.copySQL(plan.xmin))
 	}
 	if err == nil {
 		_, err = f.exec("COMMIT")
 	}
 	var pg *pgconn.PgError
 	if !errors.As(err, &pg) {
-		return err
+		return same, err
 	}
 	err = asPgerr(err, "reading the snapshot of table "+t.spec.String())
 	switch {
 	case pg.Code == string(pgerr.UndefinedTable):
 		left, e := f.exec(fmt.Sprintf("ROLLBACK; SELECT count(*) FROM pg_class WHERE oid = %d", t.OID))
 		if e == nil && left == "0" {
-			return &goneError{err}
+			return false, &goneError{err}
 		}
-		return changedMeanwhile(t, err) // renamed, or a partition is gone
+		return false, changedMeanwhile(t, err) // renamed, or a partition is gone
 	case pg.Code == string(pgerr.UndefinedColumn):
-		return changedMeanwhile(t, err)
+		return false, changedMeanwhile(t, err)
 	}
-	return err
+	return false, err
 }
 
 // A changedError says that a table was changed while its snapshot was read.
@@ -389,18 +442,43 @@ func changedMeanwhile(t *tableState, cause error) error {
 
 // copySQL selects the captured columns in binary; those that are carried as
 // text by their output function.
-//
-// Rows that are new since a snapshot are told by age, which holds 2³¹
-// transactions long; it counts older rows as new rather than the other way.
-func (t *tableState) copySQL(p piece, xmin uint64) string {
-	cols := literals(t.columns, func(c column) string {
+func (p piece) copySQL(xmin uint64) string {
+	cols := literals(p.heap.table.columns, func(c column) string {
 		q := quoteIdent(c.name)
 		if c.asText {
 			return "CASE WHEN " + q + " IS DISTINCT FROM NULL THEN pg_catalog.format('%s', " + q + ") END"
 		}
 		return q
 	})
-	var where []string
+	where := p.where()
+	if p.changed {
+		where = append(where, newSince(xmin))
+	}
+	return "COPY (" + p.selectSQL(cols, where) + ") TO STDOUT (FORMAT binary)"
+}
+
+// checkSQL asks whether a chunk has as many rows as were read of it, none of
+// them new.
+func (p piece) checkSQL(horizon uint64) string {
+	return p.selectSQL(fmt.Sprintf("pg_catalog.count(*) = %d AND pg_catalog.count(*) FILTER (WHERE %s) = 0", p.heap.counts[p.first], newSince(horizon)), p.where())
+}
+
+// newSince tells rows that are new since a snapshot by age, which holds 2³¹
+// transactions long; it counts older rows as new rather than the other way.
+func newSince(xmin uint64) string {
+	return fmt.Sprintf("pg_catalog.age(xmin) <= pg_catalog.age('%d'::pg_catalog.xid)", uint32(xmin))
+}
+
+func (p piece) selectSQL(cols string, where []string) string {
+	sql := "SELECT " + cols + " FROM " + p.heap.from
+	if len(where) > 0 {
+		sql += " WHERE " + strings.Join(where, " AND ")
+	}
+	return sql
+}
+
+// where says which rows a piece has.
+func (p piece) where() (where []string) {
 	h := p.heap
 	if p.first > 0 {
 		where = append(where, fmt.Sprintf("ctid >= '(%d,0)'", uint64(p.first)*uint64(h.pages)))
@@ -408,17 +486,10 @@ func (t *tableState) copySQL(p piece, xmin uint64) string {
 	if p.end < len(h.done) {
 		where = append(where, fmt.Sprintf("ctid < '(%d,0)'", uint64(p.end)*uint64(h.pages)))
 	}
-	if p.changed {
-		where = append(where, fmt.Sprintf("pg_catalog.age(xmin) <= pg_catalog.age('%d'::pg_catalog.xid)", uint32(xmin)))
+	if filter := h.table.filter; filter != "" {
+		where = append(where, "("+filter+")")
 	}
-	if t.filter != "" {
-		where = append(where, "("+t.filter+")")
-	}
-	sql := "COPY (SELECT " + cols + " FROM " + h.from
-	if len(where) > 0 {
-		sql += " WHERE " + strings.Join(where, " AND ")
-	}
-	return sql + ") TO STDOUT (FORMAT binary)"
+	return where
 }
 
 func (p *snapshotPlan) tableDone(t *tableState) bool {

@@ -262,7 +262,10 @@ func (s *Source) pull(ctx context.Context) (*Event, error) {
 			return e, nil
 		case itemVoid:
 			e := s.snapshotEvent(Truncate, it.table, it.received)
-			if e.mark.progress = s.progress.without(e.Table.OID); it.last {
+			if e.Chunk = it.chunk.Chunk + 1; e.Chunk == 0 { // of a chunk the record before it tells
+				e.mark.progress = s.progress.without(e.Table.OID)
+			}
+			if it.last {
 				s.last(e)
 			}
 			return e, nil
@@ -398,6 +401,9 @@ func (s *Source) row() *Event {
 	}
 	e := s.snapshotEvent(Read, c.chunk.Table, c.received)
 	e.after = row
+	if s.feed.cfg.KeepChunks && len(e.Table.Key) == 0 {
+		e.Chunk = c.chunk.Chunk + 1
+	}
 	if s.fresh {
 		e.Snapshot |= SnapshotFirst
 		s.fresh = false
@@ -433,7 +439,7 @@ func (s *Source) accept(e *Event) {
 		s.tables[e.tableID] = e.Table
 	case e.Type == Read:
 		s.snapshotRows[e.tableID]++
-	case e.Type == Truncate && e.Snapshot != 0:
+	case e.Type == Truncate && e.Snapshot != 0 && e.Chunk == 0:
 		s.snapshotRows[e.tableID] = 0
 	}
 	s.mu.Unlock()

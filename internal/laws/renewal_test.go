@@ -34,7 +34,7 @@ func newRenewer(t *testing.T, pg *pgtest.Server, dsn func(db string) string, mod
 	must(t, a.c, renewalSchema)
 	a.s = newServer(t, append([]string{"--checkpoint-interval", "20ms"}, args...)...)
 	a.start()
-	must(t, a.h, fmt.Sprintf(`CREATE SOURCE src FROM CDC CONNECTION %s TABLES (acct, more, bag)
+	must(t, a.h, fmt.Sprintf(`CREATE SOURCE src FROM CDC CONNECTION %s TABLES (bag, acct, more)
 		WITH (slot_name = '%s', snapshot_mode = '%s', poll_interval = '10ms', max_step_rows = 500, snapshot_chunk_bytes = 65536)`, quote(dsn(a.db)), a.db, mode))
 	must(t, a.h, `CREATE MATERIALIZED VIEW acct_sum AS SELECT count(*) AS n, sum(n) AS s FROM acct;
 		CREATE MATERIALIZED VIEW more_sum AS SELECT grp, count(*) AS n FROM more GROUP BY grp;

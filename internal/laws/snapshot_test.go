@@ -11,6 +11,7 @@ import (
 
 	"github.com/helios-sql/helios-sql/internal/faultproxy"
 	"github.com/helios-sql/helios-sql/internal/pgtest"
+	"github.com/helios-sql/helios-sql/state"
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
@@ -21,7 +22,7 @@ func TestSnapshotKilled(t *testing.T) {
 	db := pg.CreateDatabase(t)
 	pg.MustExec(t, db, `CREATE TABLE a (id int PRIMARY KEY, n int, v text, w text); ALTER TABLE a ALTER w SET STORAGE EXTERNAL;
 		INSERT INTO a SELECT i, 0, repeat('x', 100), CASE WHEN i % 1000 = 0 THEN repeat(md5(i::text), 100) END FROM generate_series(1, 300000) i;
-		CREATE TABLE f (x int, y text); ALTER TABLE f REPLICA IDENTITY FULL; INSERT INTO f SELECT i % 100, 'y' FROM generate_series(1, 5000) i`)
+		CREATE TABLE f (x int, y text); ALTER TABLE f REPLICA IDENTITY FULL; INSERT INTO f SELECT i % 100, repeat('y', 50) FROM generate_series(1, 100000) i`)
 	conn, err := pgconn.Connect(context.Background(), pg.DSN(db))
 	if err != nil {
 		t.Fatal(err)
@@ -38,7 +39,7 @@ func TestSnapshotKilled(t *testing.T) {
 	}
 	p, dsn := proxied(t, pg)
 	p.Throttle(20 << 20) // else it may be over before the first kill
-	must(t, h, fmt.Sprintf(`CREATE SOURCE src FROM CDC CONNECTION %s TABLES (a, f)
+	must(t, h, fmt.Sprintf(`CREATE SOURCE src FROM CDC CONNECTION %s TABLES (f, a)
 		WITH (slot_name = 'killed', poll_interval = '10ms', checkpoint_interval = '5ms', snapshot_chunk_bytes = 262144)`, quote(dsn(db))))
 	h.Close(context.Background())
 	for kill := range 10 {
@@ -47,9 +48,15 @@ func TestSnapshotKilled(t *testing.T) {
 			must(t, conn, fmt.Sprintf(`UPDATE a SET n = n + 1 WHERE id BETWEEN %d AND %d`, i, i+500))
 			must(t, conn, fmt.Sprintf(`UPDATE a SET id = id + %d WHERE id BETWEEN %d AND %d`, 400000*(kill+1), i+100, i+103))
 			must(t, conn, fmt.Sprintf(`DELETE FROM a WHERE id BETWEEN %d AND %d`, i+200, i+220))
-			must(t, conn, fmt.Sprintf(`UPDATE f SET x = x + 1 WHERE x = %d`, i%100))
+			must(t, conn, fmt.Sprintf(`UPDATE f SET x = (x + 1) %% 100 WHERE ctid IN ('(%d,1)', '(%d,2)')`, i%1000, i%1000))
+			must(t, conn, fmt.Sprintf(`DELETE FROM f WHERE ctid = '(%d,3)'`, i%1000))
+			must(t, conn, fmt.Sprintf(`INSERT INTO f SELECT %d, repeat('y', 50) FROM generate_series(1, 5)`, i%100))
 		}
 		time.Sleep(time.Duration(50+rng.IntN(500)) * time.Millisecond)
+		if rng.IntN(3) == 0 {
+			p.All(faultproxy.Cut)
+			continue
+		}
 		s.Kill()
 		s.spawn()
 	}
@@ -93,6 +100,84 @@ func TestSnapshotKilled(t *testing.T) {
 		t.Fatal("no snapshot went on")
 	}
 	t.Logf("went on %d times", kept)
+	s.stop()
+	if n := states(t, s); n != 2 {
+		t.Errorf("%d states of two tables", n)
+	}
+}
+
+// states counts the states of a process that has ended.
+func states(t *testing.T, s *server) int {
+	t.Helper()
+	store, err := state.Open(state.Options{Dir: s.Data, MemoryBudget: 64 << 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	list, err := store.States()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(list)
+}
+
+// What is loaded of a table without a key goes with the table and with the
+// source, also when another process had begun it.
+func TestSnapshotKeylessDropped(t *testing.T) {
+	pg := pgtest.Start(t)
+	db := pg.CreateDatabase(t)
+	pg.MustExec(t, db, `CREATE TABLE f (x int, y text); ALTER TABLE f REPLICA IDENTITY FULL; INSERT INTO f SELECT i % 10, repeat('y', 100) FROM generate_series(1, 30000) i;
+		CREATE TABLE g (x int, y text); ALTER TABLE g REPLICA IDENTITY FULL; INSERT INTO g SELECT * FROM f`)
+	p, dsn := proxied(t, pg)
+	p.Throttle(400_000)
+	s := newServer(t, "--checkpoint-interval", "5ms")
+	s.start()
+	h := s.connect()
+	create := fmt.Sprintf(`CREATE SOURCE src FROM CDC CONNECTION %s TABLES (f, g)
+		WITH (slot_name = 'dropped', poll_interval = '10ms', checkpoint_interval = '5ms', snapshot_chunk_bytes = 65536)`, quote(dsn(db)))
+	restart := func() {
+		t.Helper()
+		eventually(t, h, "SELECT snapshot_chunks_done > 10 AND snapshot_chunks_done < snapshot_chunks FROM helios.sources", "t")
+		s.Kill()
+		if states(t, s) == 0 {
+			t.Fatal("nothing was kept")
+		}
+		s.spawn()
+		deadline := time.Now().Add(30 * time.Second)
+		for {
+			var err error
+			if h, err = s.dial(); err == nil {
+				t.Cleanup(func() { h.Close(context.Background()) })
+				return
+			}
+			if time.Now().After(deadline) {
+				t.Fatal(err)
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+	}
+	must(t, h, create)
+	restart()
+	must(t, h, "DROP SOURCE src CASCADE")
+	s.stop()
+	if n := states(t, s); n != 0 {
+		t.Fatalf("%d states of no table", n)
+	}
+	s.start()
+	h = s.connect()
+	must(t, h, create)
+	restart()
+	must(t, h, "ALTER SOURCE src DROP TABLE f")
+	p.Throttle(0)
+	eventually(t, h, "SELECT state FROM helios.sources", "streaming")
+	const q = "SELECT x, y, count(*) FROM g GROUP BY x, y ORDER BY x"
+	if got, want := must(t, h, q), must(t, pg.MustConnect(t, db).PgConn(), q); strings.Join(got, "\n") != strings.Join(want, "\n") {
+		t.Errorf("got %q", got)
+	}
+	s.stop()
+	if n := states(t, s); n != 1 {
+		t.Errorf("%d states of one table", n)
+	}
 }
 
 // How far a snapshot has come is shown, also where it goes on after a lost

@@ -463,8 +463,8 @@ func (t *Ticker) dropRelation(cat *catalog.Snapshot, r *catalog.Relation) *catal
 		}
 	case catalog.Table, catalog.SourceTable:
 		t.circuit.DropTable(uint32(r.ID))
-		t.txn.DropState(physical.RelationFingerprint(uint32(r.ID)))
-		t.txn.DropState(scratch(r.ID))
+		t.dropLoaded(physical.RelationFingerprint(uint32(r.ID)))
+		t.dropLoaded(scratch(r.ID))
 	}
 	return cat.WithoutRelation(r.ID)
 }

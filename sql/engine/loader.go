@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"context"
+	"encoding/binary"
 	"errors"
 	"sync"
 
@@ -11,30 +13,43 @@ import (
 	"github.com/helios-sql/helios-sql/state"
 )
 
-// A loader fills a state with a snapshot of one table: sorted runs that are
-// ingested where the table has a key, counted rows where it has none.
+// A loader fills a state with a snapshot of one table, by sorted runs that are
+// ingested. Rows of a table without a key are counted; if the snapshot may go on after an
+// interruption, that is at its end, and until then they are kept in a state of
+// their own, by the chunk that they were read in.
 type loader struct {
-	mu    sync.Mutex
-	store *state.Store
-	rel   *catalog.Relation
-	fp    physical.Fingerprint
-	enc   *op.BaseEncoder
-	bulks []*state.Bulk // of each part of a snapshot; of keyed tables
+	mu     sync.Mutex
+	store  *state.Store
+	rel    *catalog.Relation
+	fp     physical.Fingerprint // to be filled
+	into   physical.Fingerprint // that is loaded: the same, or staged of it
+	enc    *op.BaseEncoder
+	bulks  []*state.Bulk  // of each part of a snapshot
+	staged map[int]uint64 // rows of each chunk, since the loader was made
+	key    []byte
+}
 
-	txn *state.Txn // tables without a key
-	arr op.Arrangement
+// staged names the state that rows of a table without a key are kept in before
+// they are counted in the state fp. Its keys are chunk ‖ number, big-endian.
+func staged(fp physical.Fingerprint) physical.Fingerprint {
+	copy(fp[3:], "chunks")
+	return fp
+}
+
+// dropLoaded drops a table's state and what is staged for it in the tick's batch.
+func (t *Ticker) dropLoaded(fp physical.Fingerprint) {
+	t.txn.DropState(fp)
+	t.txn.DropState(staged(fp))
 }
 
 // newLoader begins to load rows of a relation into the state named fp.
-func newLoader(store *state.Store, rel *catalog.Relation, fp physical.Fingerprint) (*loader, error) {
-	l := &loader{store: store, rel: rel, fp: fp, enc: op.NewBaseEncoder(rel.Columns.Types(), rel.Key)}
-	if len(rel.Key) > 0 {
-		_, err := l.part(0)
-		return l, err
+// goesOn: the snapshot may go on after an interruption.
+func newLoader(store *state.Store, rel *catalog.Relation, fp physical.Fingerprint, goesOn bool) (*loader, error) {
+	l := &loader{store: store, rel: rel, fp: fp, into: fp, enc: op.NewBaseEncoder(rel.Columns.Types(), rel.Key)}
+	if len(rel.Key) == 0 && goesOn {
+		l.into, l.staged = staged(fp), map[int]uint64{}
 	}
-	l.txn = store.NewTxn()
-	arr, err := l.txn.Open(fp, "rows")
-	l.arr = arr
+	_, err := l.part(0)
 	return l, err
 }
 
@@ -42,7 +57,7 @@ func newLoader(store *state.Store, rel *catalog.Relation, fp physical.Fingerprin
 // be sorted together.
 func (l *loader) part(n int) (*state.Bulk, error) {
 	for len(l.bulks) <= n {
-		b, err := l.store.NewBulk(l.fp, "rows")
+		b, err := l.store.NewBulk(l.into, "rows")
 		if err != nil {
 			return nil, err
 		}
@@ -54,30 +69,33 @@ func (l *loader) part(n int) (*state.Bulk, error) {
 func (l *loader) add(c connectors.SnapshotChunk) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if len(l.rel.Key) > 0 {
-		bulk, err := l.part(c.Part)
-		if err != nil {
-			return err
-		}
-		for i := range c.Rows.Len() {
-			key, value := l.enc.Encode(c.Rows.Row(i))
-			if err := bulk.Add(key, value); err != nil {
-				return err
-			}
-		}
-		return nil
+	if len(l.rel.Key) == 0 && l.staged == nil {
+		c.Part = 0 // they must be sorted in any case
 	}
-	c.Rows.Canonical()
-	for i := range c.Rows.Len() {
-		if err := op.AddCount(l.arr, c.Rows.Row(i), c.Rows.Weight(i)); err != nil {
-			return err
+	bulk, err := l.part(c.Part)
+	for i := 0; err == nil && i < c.Rows.Len(); i++ {
+		switch row := c.Rows.Row(i); {
+		case len(l.rel.Key) > 0:
+			key, value := l.enc.Encode(row)
+			err = bulk.Add(key, value)
+		case l.staged != nil:
+			n := l.staged[c.Chunk]
+			l.staged[c.Chunk] = n + 1
+			l.key = binary.BigEndian.AppendUint64(appendChunk(l.key[:0], c.Chunk), n)
+			err = bulk.Add(l.key, row)
+		default:
+			err = bulk.AddCount(row, 1)
 		}
 	}
-	return l.txn.Commit(nil)
+	return err
 }
 
-// finish makes what is loaded a part of the table's state.
-func (l *loader) finish() error {
+func appendChunk(key []byte, chunk int) []byte {
+	return binary.BigEndian.AppendUint32(key, uint32(chunk))
+}
+
+// finish makes what is loaded the table's state, or a part of it.
+func (l *loader) finish(ctx context.Context) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, b := range l.bulks {
@@ -85,7 +103,43 @@ func (l *loader) finish() error {
 			return err
 		}
 	}
-	return l.close()
+	if l.staged != nil {
+		return l.count(ctx)
+	}
+	return nil
+}
+
+// count makes the state of the staged rows, which stay, by counting them.
+func (l *loader) count(ctx context.Context) (err error) {
+	txn := l.store.NewTxn()
+	txn.DropState(l.fp) // which an earlier attempt may have left
+	if err := errors.Join(txn.Commit(nil), txn.Close()); err != nil {
+		return err
+	}
+	bulk, err := l.store.NewBulk(l.fp, "rows")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, bulk.Abort()) }()
+	snap := l.store.Snapshot()
+	defer snap.Release()
+	rows, err := snap.Open(l.into, "rows")
+	if err != nil {
+		return err
+	}
+	c, err := rows.Cursor()
+	if err != nil {
+		return err
+	}
+	for ok := c.Range(nil, nil); ok && err == nil; ok = c.Next() {
+		if err = bulk.AddCount(c.Value(), 1); bulk.Rows()%4096 == 0 && ctx.Err() != nil {
+			err = ctx.Err()
+		}
+	}
+	if err = errors.Join(err, c.Close()); err != nil {
+		return err
+	}
+	return bulk.Finish()
 }
 
 func (l *loader) abort() {
@@ -94,15 +148,6 @@ func (l *loader) abort() {
 	for _, b := range l.bulks {
 		_ = b.Abort() // what is left is removed at the next start
 	}
-	_ = l.close() // what counts of it is committed
-}
-
-func (l *loader) close() (err error) {
-	if l.txn != nil {
-		err = l.txn.Close()
-		l.txn = nil
-	}
-	return err
 }
 
 func (l *loader) ingest() error {
@@ -116,20 +161,39 @@ func (l *loader) ingest() error {
 	return nil
 }
 
-func (l *loader) forget(keys connectors.SnapshotChunk) (err error) {
+// forget takes rows of a table with a key away.
+func (l *loader) forget(keys connectors.SnapshotChunk) error {
+	return l.change(func(arr *state.Arrangement) error {
+		for i := range keys.Rows.Len() {
+			key, _ := l.enc.Encode(keys.Rows.Row(i))
+			if err := arr.Delete(key); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// void takes the rows of a chunk away. None of them are on the way.
+func (l *loader) void(chunk int) error {
+	return l.change(func(arr *state.Arrangement) error {
+		delete(l.staged, chunk)
+		return arr.DeleteRange(appendChunk(nil, chunk), appendChunk(nil, chunk+1))
+	})
+}
+
+// change changes what is loaded, before more is.
+func (l *loader) change(f func(*state.Arrangement) error) (err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	txn := l.store.NewTxn()
 	defer func() { err = errors.Join(err, txn.Close()) }()
-	arr, err := txn.Open(l.fp, "rows")
+	arr, err := txn.Open(l.into, "rows")
+	if err == nil {
+		err = f(arr)
+	}
 	if err != nil {
 		return err
-	}
-	for i := range keys.Rows.Len() {
-		key, _ := l.enc.Encode(keys.Rows.Row(i))
-		if err := arr.Delete(key); err != nil {
-			return err
-		}
 	}
 	return txn.Commit(nil)
 }

@@ -41,7 +41,8 @@ func (e *Engine) recover() error {
 			if err != nil {
 				return err
 			}
-			used[physical.RelationFingerprint(uint32(rel.ID))] = t.loaded(rel) || unfinished
+			fp := physical.RelationFingerprint(uint32(rel.ID))
+			used[fp], used[staged(fp)] = t.loaded(rel) || unfinished, unfinished
 			if err := t.addTable(rel); err != nil {
 				return err
 			}

@@ -171,7 +171,7 @@ func (r *sourceRunner) beginRenewal(ctx context.Context) error {
 	r.renewing.Store(true)
 	err := t.doNow(ctx, func() error {
 		for _, id := range *r.tables.Load() {
-			t.txn.DropState(scratch(id))
+			t.dropLoaded(scratch(id))
 		}
 		if err := t.noteRenewal(r.id, n); err != nil {
 			return err
@@ -289,6 +289,7 @@ func (r *sourceRunner) endLoading(ctx context.Context, at connectors.Position) e
 			}
 			t.circuit.ReadInserts(uint32(id))
 		}
+		r.dropStaged()
 		return t.startRenewal(ctx, cat, r.id, n)
 	})
 }

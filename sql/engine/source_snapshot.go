@@ -32,7 +32,7 @@ func (r *sourceRunner) beginInitial(ctx context.Context) error {
 	t := r.engine.ticker
 	return t.do(ctx, func() error {
 		for _, id := range *r.tables.Load() {
-			t.txn.DropState(physical.RelationFingerprint(uint32(id)))
+			t.dropLoaded(physical.RelationFingerprint(uint32(id)))
 		}
 		t.txn.DeleteMeta(snapshotKey(r.id))
 		return t.commit(ctx, false)
@@ -53,7 +53,7 @@ func (r *sourceRunner) openLoaders() (err error) {
 	r.loaders, r.offered, r.kept = make([]*loader, len(ids)), nil, time.Now()
 	for i, id := range ids {
 		if rel := cat.Relation(id); rel != nil {
-			if r.loaders[i], err = newLoader(r.engine.store, rel, r.loading(id)); err != nil {
+			if r.loaders[i], err = newLoader(r.engine.store, rel, r.loading(id), true); err != nil {
 				return err
 			}
 		}
@@ -84,10 +84,10 @@ func (r *sourceRunner) SnapshotChunk(_ context.Context, c connectors.SnapshotChu
 
 // SnapshotEnd finishes the base tables and publishes them all at once.
 func (r *sourceRunner) SnapshotEnd(ctx context.Context, at connectors.Position) error {
-	var g errgroup.Group
+	g, gctx := errgroup.WithContext(ctx)
 	for _, l := range r.loaders {
 		if l != nil {
-			g.Go(l.finish)
+			g.Go(func() error { return l.finish(gctx) })
 		}
 	}
 	if err := g.Wait(); err != nil {
@@ -117,6 +117,7 @@ func (r *sourceRunner) SnapshotEnd(ctx context.Context, at connectors.Position) 
 				}
 			}
 		}
+		r.dropStaged()
 		t.setPosition(r.id, at)
 		t.txn.DeleteMeta(snapshotKey(r.id))
 		return t.commitCatalog(cat)
@@ -127,6 +128,18 @@ func (r *sourceRunner) SnapshotEnd(ctx context.Context, at connectors.Position) 
 	r.offered, r.fresh = nil, true
 	e.log.Info("snapshot published", "source", r.name, "lsn", at.LSN)
 	return t.syncTo(t.committed.Load().tick)
+}
+
+// dropStaged drops in the tick's batch what was staged for the source's tables,
+// of those that have stopped too.
+func (r *sourceRunner) dropStaged() {
+	t := r.engine.ticker
+	for _, rel := range t.cat.Relations() {
+		if rel.Source == r.id {
+			t.txn.DropState(staged(physical.RelationFingerprint(uint32(rel.ID))))
+			t.txn.DropState(staged(scratch(rel.ID)))
+		}
+	}
 }
 
 // recordEvery is how many checkpoint intervals lie between two records of a
@@ -142,17 +155,11 @@ func snapshotKey(source catalog.ID) string { return fmt.Sprintf("snapshot %d", s
 // SnapshotRecorded gives the record of an unfinished snapshot. What this
 // process has loaded since the last one is kept first.
 func (r *sourceRunner) SnapshotRecorded(ctx context.Context) ([]byte, error) {
-	if r.renews() {
-		if r.offered != nil {
-			if err := r.ingest(); err != nil {
-				return nil, err
-			}
-			r.record, r.offered = r.offered, nil
-		}
-		return r.record, nil
-	}
 	if err := r.keepRecord(ctx); err != nil {
 		return nil, err
+	}
+	if r.renews() {
+		return r.record, nil
 	}
 	record, ok, err := r.engine.store.Meta(snapshotKey(r.id))
 	if err != nil || !ok {
@@ -167,20 +174,30 @@ func (r *sourceRunner) SnapshotRecord(ctx context.Context, rec connectors.Snapsh
 	if r.offered, err = rec.Bytes(); err != nil {
 		return err
 	}
-	if r.renewing.Load() || time.Since(r.kept) < recordEvery*r.engine.checkpointInterval() {
+	switch {
+	case rec.Now:
+		if err := r.keepRecord(ctx); err != nil || r.renews() {
+			return err
+		}
+		return r.sync(ctx)
+	case r.renews() || time.Since(r.kept) < recordEvery*r.engine.checkpointInterval():
 		return nil
 	}
 	return r.keepRecord(ctx)
 }
 
 // keepRecord makes what is loaded a part of the tables' states, and then
-// commits the record: rows that it does not tell of do no harm.
+// commits the record, or keeps it in memory: rows that it does not tell of do no harm.
 func (r *sourceRunner) keepRecord(ctx context.Context) error {
 	if r.offered == nil {
 		return nil
 	}
 	if err := r.ingest(); err != nil {
 		return err
+	}
+	if r.renews() {
+		r.record, r.offered = r.offered, nil
+		return nil
 	}
 	t := r.engine.ticker
 	err := t.do(ctx, func() error {
@@ -211,23 +228,26 @@ func (r *sourceRunner) SnapshotResume(context.Context, connectors.LSN) error {
 	return r.openLoaders()
 }
 
-// SnapshotVoid begins a table anew.
-func (r *sourceRunner) SnapshotVoid(ctx context.Context, table int) error {
+// SnapshotVoid begins a table, or a chunk of it, anew.
+func (r *sourceRunner) SnapshotVoid(ctx context.Context, table, chunk int) error {
 	id, ok := r.relation(table)
 	rel := r.engine.Catalog().Relation(id)
 	if !ok || rel == nil || r.loaders[table] == nil {
 		return nil
 	}
+	if chunk >= 0 {
+		return r.loaders[table].void(chunk)
+	}
 	r.loaders[table].abort()
 	t := r.engine.ticker
 	err := t.doNow(ctx, func() error {
-		t.txn.DropState(r.loading(id))
+		t.dropLoaded(r.loading(id))
 		return t.commit(ctx, false)
 	})
 	if err != nil {
 		return err
 	}
-	r.loaders[table], err = newLoader(r.engine.store, rel, r.loading(id))
+	r.loaders[table], err = newLoader(r.engine.store, rel, r.loading(id), true)
 	return err
 }
 

@@ -173,7 +173,7 @@ func (c *tableCopy) SnapshotBegin(context.Context) (err error) {
 	}
 	c.rows.Store(0)
 	c.within = false
-	c.loader, err = newLoader(c.engine.store, c.rel, physical.RelationFingerprint(uint32(c.rel.ID)))
+	c.loader, err = newLoader(c.engine.store, c.rel, physical.RelationFingerprint(uint32(c.rel.ID)), false)
 	return err
 }
 
@@ -185,7 +185,7 @@ func (c *tableCopy) SnapshotChunk(_ context.Context, ch connectors.SnapshotChunk
 
 // SnapshotEnd puts the table into a circuit of its own, for the changes since.
 func (c *tableCopy) SnapshotEnd(ctx context.Context, at connectors.Position) error {
-	if err := c.loader.finish(); err != nil {
+	if err := c.loader.finish(ctx); err != nil {
 		return err
 	}
 	c.loader = nil

@@ -1,0 +1,477 @@
+package cdc
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/helios-sql/helios-sql/connectors"
+	"github.com/helios-sql/helios-sql/sql/types"
+)
+
+const keylessTable = `CREATE TABLE f (x int, y text); ALTER TABLE f REPLICA IDENTITY FULL; INSERT INTO f SELECT i % 40, repeat('z', 200) FROM generate_series(1, 6000) i;`
+
+// What is done of a table without a key, and has not changed, is not read
+// again, however often the snapshot is interrupted.
+func TestKeylessSnapshotGoesOn(t *testing.T) {
+	t.Parallel()
+	db := server.CreateDatabase(t)
+	server.MustExec(t, db, keylessTable)
+	cfg := eventsConfig(db, "f")
+	cfg.SnapshotChunkBytes, cfg.KeepChunks = 16<<10, true
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	rnd := rand.New(rand.NewPCG(seed, 4))
+	k, read, runs := newKeeping(t), uint64(0), 0
+	var cp *Checkpoint
+	for {
+		r := startReader(t, cfg, cp)
+		runs++
+		goesOn := cp != nil && cp.Snapshot.LSN != 0 && cp.Snapshot.Tables[0].Done > 0
+		for i := 1 + rnd.IntN(1500); i > 0 || runs > 12; i-- {
+			e, err := r.next()
+			if err != nil {
+				t.Fatal(err)
+			}
+			again := func(d [2]int) bool { return d[0] < e.Chunk && e.Chunk <= d[1] }
+			if goesOn && (e.Chunk == 0 || e.Snapshot&SnapshotFirst != 0 || e.Chunk < cp.Snapshot.Tables[0].Chunks && slices.ContainsFunc(cp.Snapshot.Tables[0].Heaps[0].Done, again)) {
+				t.Fatalf("%s of chunk %d in run %d from %+v", describe(e), e.Chunk, runs, cp.Snapshot)
+			}
+			k.take(e)
+			if e.Snapshot&SnapshotLast != 0 {
+				break
+			}
+		}
+		read += r.src.Metrics().SnapshotRecords
+		at := r.src.Checkpoint()
+		r.src.Close()
+		if at.Snapshot == nil {
+			break
+		}
+		cp = through(t, at)
+		execEach(t, db, "INSERT INTO f VALUES (-1, repeat('a', 200)); BEGIN; INSERT INTO f VALUES (-2, 'rolled back'); UPDATE f SET x = -x; ROLLBACK; VACUUM FREEZE f")
+	}
+	k.same(db, "f")
+	// The last chunk grows; the others were read once, but for what was on the way.
+	const rowsOfChunk, waiting = 70, 12
+	if most := uint64(6000 + runs*(waiting+1)*rowsOfChunk); read > most {
+		t.Fatalf("%d rows read in %d runs, at most %d expected", read, runs, most)
+	}
+}
+
+// Of a table without a key, only chunks that changed are read again.
+func TestKeylessChunkChanged(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name, sql string
+		again     []int // of the chunks that were done
+	}{
+		{"nothing", "SELECT 1", nil},
+		{"one of equal rows deleted", "DELETE FROM f WHERE ctid = '(4,1)'", []int{3}},
+		{"updated to the same", "UPDATE f SET x = x WHERE ctid = '(3,2)'", []int{2}},
+		{"deleted and filled again", "DELETE FROM f WHERE ctid = '(6,1)'; VACUUM f; INSERT INTO f SELECT x, y FROM f WHERE ctid = '(7,1)'; VACUUM FREEZE f", []int{4}},
+		{"rolled back", "BEGIN; DELETE FROM f; INSERT INTO f VALUES (1, 'no'); ROLLBACK; VACUUM f", nil},
+		{"locked", "BEGIN; SELECT * FROM f FOR UPDATE; COMMIT", nil},
+		{"all deleted", "DELETE FROM f", nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			db := server.CreateDatabase(t)
+			server.MustExec(t, db, keylessTable)
+			cfg := eventsConfig(db, "f")
+			cfg.SnapshotChunkBytes, cfg.SnapshotWorkers, cfg.KeepChunks = 16<<10, 1, true
+			k := newKeeping(t)
+			r := startReader(t, cfg, nil)
+			var cp *Checkpoint
+			for cp == nil || cp.Snapshot.LSN == 0 || cp.Snapshot.Tables[0].Done < 50 {
+				e, err := r.next()
+				if err != nil {
+					t.Fatal(err)
+				}
+				k.take(e)
+				at := r.src.Checkpoint()
+				cp = &at
+			}
+			cp = through(t, *cp)
+			r.src.Close()
+			done := map[int]bool{}
+			for _, d := range cp.Snapshot.Tables[0].Heaps[0].Done {
+				for chunk := d[0]; chunk < d[1]; chunk++ {
+					done[chunk+1] = true
+				}
+			}
+			execEach(t, db, c.sql)
+			r = startReader(t, cfg, cp)
+			voided, again := 0, map[int]bool{}
+			for r.src.Checkpoint().Snapshot != nil {
+				e, err := r.src.Recv(r.ctx)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if k.take(e); e.Type == Truncate {
+					if voided++; e.Chunk == 0 {
+						voided = -1 << 20
+					}
+				}
+				if done[e.Chunk] {
+					again[e.Chunk] = true
+				}
+			}
+			if k.same(db, "f"); c.name == "all deleted" {
+				if voided >= 0 {
+					t.Fatalf("%d chunks were void, not the table", voided)
+				}
+				return
+			}
+			want := map[int]bool{}
+			for _, chunk := range c.again {
+				if done[chunk] {
+					want[chunk] = true
+				}
+			}
+			if !maps.Equal(again, want) || voided != cp.Snapshot.Tables[0].Chunks-len(done)+len(want) {
+				t.Fatalf("read again are %v, want %v; %d chunks void of %d, of which %d were done", again, want, voided, cp.Snapshot.Tables[0].Chunks, len(done))
+			}
+		})
+	}
+}
+
+// execEach runs statements one by one on one connection.
+func execEach(t testing.TB, db, sql string) {
+	t.Helper()
+	conn := server.MustConnect(t, db)
+	defer conn.Close(context.Background())
+	for _, s := range strings.Split(sql, "; ") {
+		if _, err := conn.Exec(context.Background(), s); err != nil {
+			t.Fatalf("%s: %v", s, err)
+		}
+	}
+}
+
+// A keeper is a sink that keeps an unfinished snapshot as the engine would,
+// and fails again and again. What came since the last record that it kept, it has then or not.
+type keeper struct {
+	*mirror
+	rnd   *rand.Rand
+	has   kept
+	last  kept // as of the last record
+	calls int  // until it fails
+	begun func()
+	goes  int // how often it went on
+}
+
+type kept struct {
+	keyed  []map[string]string      // by table: key to row
+	bags   []map[int]map[string]int // by table and chunk: row to count
+	record []byte
+}
+
+func newKept(n int) kept {
+	s := kept{keyed: make([]map[string]string, n), bags: make([]map[int]map[string]int, n)}
+	for i := range n {
+		s.keyed[i], s.bags[i] = map[string]string{}, map[int]map[string]int{}
+	}
+	return s
+}
+
+func (s *kept) clone() kept {
+	c := newKept(len(s.keyed))
+	c.record = s.record
+	for i := range s.keyed {
+		c.keyed[i] = maps.Clone(s.keyed[i])
+		for chunk, rows := range s.bags[i] {
+			c.bags[i][chunk] = maps.Clone(rows)
+		}
+	}
+	return c
+}
+
+var errKeeper = errors.New("the sink fails")
+
+func (k *keeper) fail() error {
+	if k.calls--; k.calls == 0 {
+		return errKeeper
+	}
+	return nil
+}
+
+func (k *keeper) SnapshotBegin(ctx context.Context) error {
+	k.has = newKept(len(k.tables))
+	k.last = k.has.clone()
+	return k.fail()
+}
+
+func (k *keeper) SnapshotRecorded(context.Context) ([]byte, error) { return k.has.record, k.fail() }
+
+func (k *keeper) SnapshotResume(context.Context, connectors.LSN) error {
+	k.goes++
+	return k.fail()
+}
+
+func (k *keeper) SnapshotRecord(_ context.Context, r connectors.SnapshotRecord) (err error) {
+	if r.Now || k.rnd.IntN(3) == 0 {
+		if k.has.record, err = r.Bytes(); err != nil {
+			return err
+		}
+		k.last = k.has.clone()
+	}
+	return k.fail()
+}
+
+func (k *keeper) SnapshotVoid(_ context.Context, table, chunk int) error {
+	if err := k.fail(); err != nil {
+		return err
+	}
+	if chunk >= 0 {
+		delete(k.has.bags[table], chunk)
+		return nil
+	}
+	clear(k.has.keyed[table])
+	clear(k.has.bags[table])
+	return nil
+}
+
+func (k *keeper) key(table int, r types.Row) string {
+	var b []byte
+	for _, c := range k.tables[table].Key {
+		v, _ := r.Value(c)
+		b = types.AppendValue(b, v)
+	}
+	return string(b)
+}
+
+func (k *keeper) SnapshotForget(_ context.Context, c connectors.SnapshotChunk) error {
+	for i := range c.Rows.Len() {
+		delete(k.has.keyed[c.Table], k.key(c.Table, c.Rows.Row(i)))
+	}
+	return k.fail()
+}
+
+func (k *keeper) SnapshotChunk(_ context.Context, c connectors.SnapshotChunk) error {
+	if err := k.fail(); err != nil {
+		return err
+	}
+	for i := range c.Rows.Len() {
+		row := c.Rows.Row(i)
+		if len(k.tables[c.Table].Key) > 0 {
+			k.has.keyed[c.Table][k.key(c.Table, row)] = string(row)
+			continue
+		}
+		bags := k.has.bags[c.Table]
+		if bags[c.Chunk] == nil {
+			bags[c.Chunk] = map[string]int{}
+		}
+		bags[c.Chunk][string(row)]++
+	}
+	return nil
+}
+
+func (k *keeper) Status(state string, err error) {
+	if k.mirror.Status(state, err); state == "snapshot" {
+		k.begun()
+	}
+}
+
+func (k *keeper) SnapshotEnd(ctx context.Context, at connectors.Position) error {
+	if err := k.fail(); err != nil {
+		return err
+	}
+	if err := k.mirror.SnapshotBegin(ctx); err != nil {
+		return err
+	}
+	for i := range k.tables {
+		for _, row := range k.has.keyed[i] {
+			k.rows[i][row]++
+		}
+		for _, rows := range k.has.bags[i] {
+			for row, n := range rows {
+				k.rows[i][row] += n
+			}
+		}
+	}
+	return k.mirror.SnapshotEnd(ctx, at)
+}
+
+// A sink fails at every step of a snapshot that goes on, while the tables are
+// written to, truncated and rewritten.
+func TestSnapshotSinkFails(t *testing.T) {
+	t.Parallel()
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	rnd := rand.New(rand.NewPCG(seed, 5))
+	db := server.CreateDatabase(t)
+	server.MustExec(t, db, `CREATE TABLE a (id int PRIMARY KEY, v text); INSERT INTO a SELECT i, repeat('x', 200) FROM generate_series(1, 1000) i;
+		CREATE TABLE f (x int, y text) WITH (fillfactor = 70); ALTER TABLE f REPLICA IDENTITY FULL; INSERT INTO f SELECT i % 20, repeat('z', 200) FROM generate_series(1, 1500) i;
+		CREATE TABLE g (x int, y text) PARTITION BY RANGE (x); CREATE TABLE g1 PARTITION OF g FOR VALUES FROM (0) TO (10); CREATE TABLE g2 PARTITION OF g FOR VALUES FROM (10) TO (1000);
+		ALTER TABLE g REPLICA IDENTITY FULL; ALTER TABLE g1 REPLICA IDENTITY FULL; ALTER TABLE g2 REPLICA IDENTITY FULL; INSERT INTO g SELECT * FROM f`)
+	writes := 0
+	write := func() {
+		i := rnd.IntN(1000)
+		writes++
+		for _, sql := range []string{
+			fmt.Sprintf("UPDATE a SET v = 'n' || v WHERE id %% 100 = %d; DELETE FROM a WHERE id = %d", i%100, i),
+			fmt.Sprintf("UPDATE f SET x = (x + 1) %% 20 WHERE ctid = '(%d,1)'", i%40),
+			fmt.Sprintf("DELETE FROM f WHERE ctid = '(%d,2)'; INSERT INTO f VALUES (%d, repeat('z', 200))", i%40, i%20),
+			fmt.Sprintf("UPDATE g SET x = (x + 7) %% 20 WHERE ctid = '(%d,3)'", i%20),
+			fmt.Sprintf("INSERT INTO g SELECT %d, repeat('z', 200) FROM generate_series(1, 3)", i%20),
+		} {
+			if rnd.IntN(3) == 0 {
+				server.MustExec(t, db, sql)
+			}
+		}
+	}
+	cfg := testConfig(server, db, "a", "f", "g")
+	cfg.SnapshotChunkBytes = 16 << 10
+	k := &keeper{mirror: &mirror{}, rnd: rnd}
+	c := &capture{mirror: k.mirror, t: t, srv: server, db: db, cfg: cfg}
+	// Here no table is locked.
+	k.begun = func() {
+		if rnd.IntN(3) == 0 {
+			server.MustExec(t, db, []string{"TRUNCATE a", "TRUNCATE f", "TRUNCATE g2", "VACUUM FULL g1", "VACUUM FULL f", "ALTER TABLE f ALTER y SET STORAGE EXTERNAL"}[rnd.IntN(6)])
+			write()
+		}
+	}
+	t.Cleanup(func() {
+		c.stop()
+		if err := DropSlot(context.Background(), cfg, true); err != nil {
+			t.Logf("dropping the slot: %v", err)
+		}
+	})
+	failures := 0
+	for {
+		src, err := newFeed(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if k.calls = 1 + rnd.IntN(60); failures == 40 {
+			k.calls = math.MaxInt
+		}
+		ctx, cancel := context.WithCancel(context.Background())
+		c.src, c.cancel, c.done = src, cancel, make(chan error, 1)
+		go func() { c.done <- src.Run(ctx, nil, k) }()
+		ended := false
+		c.until("the snapshot or a failure", func() bool {
+			select {
+			case err := <-c.done:
+				if !errors.Is(err, errKeeper) {
+					t.Fatal(err)
+				}
+				ended = true
+			default:
+			}
+			return ended || c.started
+		})
+		if !ended {
+			break
+		}
+		cancel()
+		c.cancel = nil
+		failures++
+		if rnd.IntN(2) == 0 && k.last.record != nil {
+			k.has = k.last.clone()
+		}
+		write()
+	}
+	write()
+	c.same()
+	if t.Logf("%d failures, went on %d times", failures, k.goes); k.goes == 0 {
+		t.Fatal("the snapshot never went on")
+	}
+}
+
+// Progress that is not what a source wrote is at most taken for less.
+func TestSnapshotProgressHostile(t *testing.T) {
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	rnd := rand.New(rand.NewPCG(seed, 6))
+	r := &run{feed: &feed{}}
+	key := &tableState{Table: connectors.Table{ID: 0, OID: 10, Key: []int{0}}}
+	bag := &tableState{Table: connectors.Table{ID: 1, OID: 20}}
+	r.tables = []*tableState{key, bag}
+	plan := func() *snapshotPlan {
+		p := &snapshotPlan{rows: make([]uint64, 2), horizon: make([]uint64, 2), torn: make([]error, 2), defs: []string{"k", "b"}}
+		for _, h := range []*heap{{table: key, oid: 10, filenode: 11}, {table: bag, oid: 21, filenode: 22}, {table: bag, oid: 23, filenode: 24}} {
+			h.ranged, h.pages = true, 4
+			h.chunks(3)
+			p.heaps = append(p.heaps, h)
+		}
+		p.number()
+		return p
+	}
+	// What was written is what is read.
+	p := plan()
+	p.lsn, p.xmin, p.horizon[1], p.rows[1] = 7, 8, 9, 10
+	p.heaps[1].done[2], p.heaps[1].counts[2] = true, 5
+	p.heaps[2].done[0], p.heaps[0].done[1] = true, true
+	data, err := json.Marshal(p.progress(r))
+	if err != nil {
+		t.Fatal(err)
+	}
+	was := new(SnapshotProgress)
+	if err := json.Unmarshal(data, was); err != nil {
+		t.Fatal(err)
+	}
+	q := plan()
+	if anew := q.adopt(was, r); anew[0] || anew[1] {
+		t.Fatal(anew)
+	}
+	if again, err := json.Marshal(q.progress(r)); err != nil || string(again) != string(data) {
+		t.Fatalf("%v\n%s\n%s", err, again, data)
+	}
+	if q.heaps[2].before != 3 || q.chunks != 3 || q.all != 9 {
+		t.Fatalf("%+v", q)
+	}
+	// Without counts nothing is done of a table without a key.
+	for _, counts := range [][]uint64{nil, {1}, {1, 2}, {1, 2, 3, 4, 5, 6}} {
+		was.Tables[1].Heaps[0].Counts = counts
+		q := plan()
+		q.adopt(was, r)
+		if q.heaps[1].done[2] != (len(counts) > 2) || len(q.heaps[1].counts) != 3 {
+			t.Fatalf("counts %v: %+v", counts, q.heaps[1])
+		}
+	}
+	// Nor with a program that does not keep chunks, there and back.
+	r.cfg.events = true
+	q = plan()
+	if anew := q.adopt(was, r); anew[0] || !anew[1] || q.chunks != 1 {
+		t.Fatal(anew)
+	}
+	if s := q.progress(r); s.Tables[1].XMin != 0 || s.Tables[1].Heaps[0].Counts != nil {
+		t.Fatalf("%+v", s.Tables[1])
+	}
+	r.cfg.KeepChunks = true
+	odd := func() int {
+		return []int{-1, 0, 1, 2, 3, 4, math.MaxInt, math.MinInt, math.MaxInt32 + 1, math.MaxUint32}[rnd.IntN(10)]
+	}
+	for range 2000 {
+		s := &SnapshotProgress{}
+		for range rnd.IntN(4) {
+			tp := TableProgress{OID: uint32(10 * rnd.IntN(4)), Definition: []string{"k", "b"}[rnd.IntN(2)], Chunks: odd(), Done: odd(), XMin: rnd.Uint64()}
+			for range rnd.IntN(4) {
+				i := rnd.IntN(3)
+				hp := HeapProgress{OID: []uint32{10, 21, 23}[i], Filenode: []uint32{11, 22, 24}[i], Pages: uint32(odd()), Chunks: odd()}
+				if uint(hp.Chunks) > 1000 && hp.Pages < 1<<20 {
+					hp.Pages = 1 << 31
+				}
+				for range rnd.IntN(3) {
+					hp.Done = append(hp.Done, [2]int{odd(), odd()})
+				}
+				hp.Counts = make([]uint64, rnd.IntN(6))
+				tp.Heaps = append(tp.Heaps, hp)
+			}
+			s.Tables = append(s.Tables, tp)
+		}
+		q := plan()
+		q.adopt(s, r)
+		if q.progress(r); q.chunks > q.all || len(q.pieces()) > q.all {
+			t.Fatalf("%d of %d chunks done, by %+v", q.chunks, q.all, s)
+		}
+	}
+}
