@@ -324,7 +324,7 @@ func interruptSnapshot(t *testing.T, seed uint64, keepChunks bool) {
 	var cp *Checkpoint
 	stored := k.clone()
 	kills := 0
-	const most = 25
+	const most = 16
 	for done := false; !done; {
 		r := startReader(t, cfg, cp)
 		for n := 50 + rnd.IntN(400); n > 0 || kills >= most; n-- {
