@@ -56,7 +56,7 @@ func (s *Session) change(ctx context.Context, tx *transaction, st *statement, ar
 	var rows zset.Batch
 	ec := s.evalContext(tx)
 	budget := s.memory
-	err = s.scan(ctx, tx, substitute(st.plan, args).Root, ec, func(row types.Row, w int64) error {
+	err = s.scan(ctx, tx, nil, substitute(st.plan, args).Root, nil, ec, func(row types.Row, w int64) error {
 		for ; w > 0; w-- {
 			rows.Append(row, 1)
 		}

@@ -19,11 +19,25 @@ var errStop = errors.New("enough rows")
 // rows runs a query's plan once at the transaction's tick and hands out its
 // visible rows in order, each as often as it occurs.
 func (s *Session) rows(ctx context.Context, tx *transaction, st *statement, args []types.Datum, emit func(types.Row) error) error {
-	plan := substitute(st.plan, args)
+	ready, err := st.take()
+	if err != nil {
+		return err
+	}
+	plan := st.plan
+	if ready == nil {
+		plan = substitute(plan, args)
+	}
 	ec := s.evalContext(tx)
+	scan := func(emit func(types.Row, int64) error) error {
+		err := s.scan(ctx, tx, ready, plan.Root, args, ec, emit)
+		if ready != nil {
+			st.put(ready, plan)
+		}
+		return err
+	}
 	order := plan.Order
 	if order == nil {
-		return s.scan(ctx, tx, plan.Root, ec, repeat(emit))
+		return scan(repeat(emit))
 	}
 	limit, offset, err := limits(order, ec)
 	if err != nil || limit == 0 {
@@ -51,14 +65,14 @@ func (s *Session) rows(ctx context.Context, tx *transaction, st *statement, args
 		return nil
 	}
 	if len(order.Keys) == 0 {
-		err = s.scan(ctx, tx, plan.Root, ec, send)
+		err = scan(send)
 	} else {
 		keep := -1
 		if limit > 0 && limit+offset < 1<<30 {
 			keep = int(limit + offset)
 		}
 		sorter := newSorter(order.Keys, outTypes, keep, s.memory)
-		if err = s.scan(ctx, tx, plan.Root, ec, sorter.add); err == nil {
+		if err = scan(sorter.add); err == nil {
 			err = sorter.emit(send)
 		}
 	}
@@ -92,19 +106,28 @@ func visible(row types.Row, n, all int) types.Row {
 	return row[:off]
 }
 
-// scan runs a plan once at the transaction's tick.
-func (s *Session) scan(ctx context.Context, tx *transaction, root physical.Node, ec *eval.Context, emit func(types.Row, int64) error) error {
+// scan runs a plan once at the transaction's tick: the query that was made of
+// it or, where there is none, the plan's root.
+func (s *Session) scan(ctx context.Context, tx *transaction, ready *circuit.Query, root physical.Node, args []types.Datum, ec *eval.Context, emit func(types.Row, int64) error) error {
 	n := 0
-	err := circuit.Query(ctx, root, tx, circuit.QueryOptions{
+	opt := circuit.QueryOptions{
 		System:       func(rel uint32, emit func(types.Row) error) error { return s.engine.system.rows(s, tx.view, rel, emit) },
 		MemoryBudget: s.memory,
 		Context:      ec,
-	}, func(row types.Row, w int64) error {
+		Args:         args,
+	}
+	each := func(row types.Row, w int64) error {
 		if n++; n&1023 == 0 && ctx.Err() != nil {
 			return canceled(ctx)
 		}
 		return emit(row, w)
-	})
+	}
+	var err error
+	if ready != nil {
+		err = ready.Run(ctx, tx, opt, each)
+	} else {
+		err = circuit.Run(ctx, root, tx, opt, each)
+	}
 	if err != nil && ctx.Err() != nil {
 		return canceled(ctx)
 	}

@@ -9,11 +9,13 @@ import (
 	"strings"
 
 	"github.com/helios-sql/helios-sql/sql/catalog"
+	"github.com/helios-sql/helios-sql/sql/exec/circuit"
 	"github.com/helios-sql/helios-sql/sql/parser"
 	"github.com/helios-sql/helios-sql/sql/parser/ast"
 	"github.com/helios-sql/helios-sql/sql/pgerr"
 	"github.com/helios-sql/helios-sql/sql/planner/binder"
 	"github.com/helios-sql/helios-sql/sql/planner/physical"
+	"github.com/helios-sql/helios-sql/sql/planner/scalar"
 	"github.com/helios-sql/helios-sql/sql/session"
 	"github.com/helios-sql/helios-sql/sql/types"
 )
@@ -33,6 +35,32 @@ type statement struct {
 	query *binder.Query
 	plan  *physical.Plan
 	dml   *binder.DML
+	// ready is what the plan was made into, to run it again and again; nil while
+	// it runs: a suspended portal of the statement may be in the middle of it.
+	ready *circuit.Query
+	once  bool // the plan cannot be run again
+}
+
+// take gives the query that the statement's plan is made into; nil if the plan
+// has to be run as it is.
+func (st *statement) take() (*circuit.Query, error) {
+	q := st.ready
+	if st.ready = nil; q != nil || st.once {
+		return q, nil
+	}
+	var err error
+	if o := st.plan.Order; o == nil || !scalar.HasParam(o.Limit) && !scalar.HasParam(o.Offset) {
+		q, err = circuit.Prepare(st.plan.Root)
+	}
+	st.once = q == nil
+	return q, err
+}
+
+// put gives it back, to be used as long as the statement has the same plan.
+func (st *statement) put(q *circuit.Query, plan *physical.Plan) {
+	if st.plan == plan {
+		st.ready = q
+	}
 }
 
 // A portal is a statement with its arguments, and where it stands in its
@@ -168,6 +196,7 @@ func (s *Session) bind(st *statement, cat *catalog.Snapshot) error {
 		return nil
 	}
 	b := s.binder(cat, st.given)
+	st.ready, st.once = nil, false
 	var err error
 	switch n := st.parsed.Stmt.(type) {
 	case *ast.Query:

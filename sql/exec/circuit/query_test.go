@@ -89,13 +89,13 @@ func TestQueryErrors(t *testing.T) {
 		t.Fatal(err)
 	}
 	none := func(types.Row, int64) error { return nil }
-	err = circuit.Query(context.Background(), grouped, run.Store, circuit.QueryOptions{MemoryBudget: 2000}, none)
+	err = circuit.Run(context.Background(), grouped, run.Store, circuit.QueryOptions{MemoryBudget: 2000}, none)
 	if pgerr.CodeOf(err) != pgerr.OutOfMemory {
 		t.Errorf("over the budget: %v", err)
 	}
 	stop := errors.New("enough")
 	n := 0
-	err = circuit.Query(context.Background(), grouped, run.Store, circuit.QueryOptions{}, func(types.Row, int64) error {
+	err = circuit.Run(context.Background(), grouped, run.Store, circuit.QueryOptions{}, func(types.Row, int64) error {
 		if n++; n == 5 {
 			return stop
 		}
@@ -110,7 +110,69 @@ func TestQueryErrors(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := circuit.Query(ctx, cross, run.Store, circuit.QueryOptions{}, none); !errors.Is(err, context.Canceled) {
+	if err := circuit.Run(ctx, cross, run.Store, circuit.QueryOptions{}, none); !errors.Is(err, context.Canceled) {
+		t.Errorf("canceled: %v", err)
+	}
+}
+
+// A prepared query runs again with other parameters, and at other snapshots.
+func TestPrepare(t *testing.T) {
+	run, scan := lookupRun(t)
+	a, b := &scalar.Column{Index: 0, Typ: tInt, Name: "a"}, &scalar.Column{Index: 1, Typ: tInt, Name: "b"}
+	param := func(n int) scalar.Expr { return &scalar.Param{N: n, Typ: tInt} }
+	equal := func(x, y scalar.Expr) scalar.Expr { return call("int4eq(int4,int4)", x, y) }
+	plan := func(n rel.Node) physical.Node {
+		p, err := physical.NewBuilder(memo.New(), true).Build(n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	for _, n := range []rel.Node{
+		&rel.Distinct{Input: scan},
+		&rel.Filter{Input: scan, Preds: []scalar.Expr{equal(b, param(1))}},
+		&rel.Project{Input: scan, Exprs: []scalar.Expr{param(1)}, Names: []string{"p"}},
+	} {
+		if q, err := circuit.Prepare(plan(n)); q != nil || err != nil {
+			t.Errorf("%T: a query %t, error %v", n, q != nil, err)
+		}
+	}
+	point, err := circuit.Prepare(plan(&rel.Project{
+		Input: &rel.Filter{Input: scan, Preds: []scalar.Expr{equal(a, param(2)), equal(b, param(1))}},
+		Exprs: []scalar.Expr{b, a}, Names: []string{"b", "a"},
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	read := func(args ...types.Datum) (got string) {
+		err := point.Run(context.Background(), run.Store, circuit.QueryOptions{Args: args}, func(row types.Row, w int64) error {
+			got += fmt.Sprint(exectest.FormatRow([]types.Type{tInt, tInt}, row), w)
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got
+	}
+	for i := range 100 {
+		if got, want := read(types.DInt(int64(i%10)), types.DInt(int64(i/10))), fmt.Sprintf("(%d, %d)1", i%10, i/10); got != want {
+			t.Errorf("%q; want %q", got, want)
+		}
+	}
+	if got := read(types.NullDatum, types.DInt(1)) + read(types.DInt(3), types.DInt(10)); got != "" {
+		t.Errorf("%q where there is no row", got)
+	}
+	row := types.AppendFixed4(types.AppendFixed4(nil, 10), 3)
+	if _, err := run.Tick([]exectest.Event{{Rel: 1, Op: zset.Insert, New: row}}); err != nil {
+		t.Fatal(err)
+	}
+	if got := read(types.DInt(3), types.DInt(10)); got != "(3, 10)1" {
+		t.Errorf("%q after the insert", got)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	err = point.Run(ctx, run.Store, circuit.QueryOptions{Args: []types.Datum{types.DInt(3), types.DInt(3)}}, func(types.Row, int64) error { return nil })
+	if !errors.Is(err, context.Canceled) {
 		t.Errorf("canceled: %v", err)
 	}
 }
@@ -124,7 +186,7 @@ func TestSystemRelation(t *testing.T) {
 		t.Fatal(err)
 	}
 	var got []string
-	err = circuit.Query(context.Background(), query, exectest.NewStore(), circuit.QueryOptions{System: func(rel uint32, emit func(types.Row) error) error {
+	err = circuit.Run(context.Background(), query, exectest.NewStore(), circuit.QueryOptions{System: func(rel uint32, emit func(types.Row) error) error {
 		for i := range 3 {
 			if err := emit(types.AppendFixed4(nil, rel+uint32(i))); err != nil {
 				return err

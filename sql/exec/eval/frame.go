@@ -43,14 +43,20 @@ type Frame struct {
 
 // NewFrame makes a frame; a nil context is an empty one in UTC.
 func NewFrame(ctx *Context) *Frame {
+	f := &Frame{buf: make([]byte, 0, 1024)}
+	f.SetContext(ctx)
+	return f
+}
+
+// SetContext makes ctx the one that programs read.
+func (f *Frame) SetContext(ctx *Context) {
 	if ctx == nil {
 		ctx = &Context{}
 	}
-	f := &Frame{ctx: ctx, format: types.Format{TimeZone: ctx.TimeZone}, buf: make([]byte, 0, 1024)}
+	f.ctx, f.format = ctx, types.Format{TimeZone: ctx.TimeZone}
 	if ctx.Catalog != nil {
 		f.format.Names = ctx.Catalog
 	}
-	return f
 }
 
 // SetRow makes row the one that programs read. It is borrowed; results of

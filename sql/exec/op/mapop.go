@@ -36,6 +36,9 @@ func NewMap(in []types.Type, preds, exprs []scalar.Expr, c *eval.Context) (*Map,
 	return m, nil
 }
 
+// SetContext makes the context of the next run the one that expressions see.
+func (m *Map) SetContext(c *eval.Context) { m.frame.SetContext(c) }
+
 // row appends the image of a row to dst; ok is false if it has none.
 func (m *Map) row(dst []byte, row types.Row) (out []byte, ok bool, err error) {
 	m.frame.SetRow(row)

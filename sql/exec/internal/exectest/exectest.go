@@ -92,7 +92,7 @@ func (s *Store) Contents(rel uint32, keyed bool) (*op.Delta, error) {
 // Evaluate runs a plan as a query over the store.
 func (s *Store) Evaluate(n physical.Node) (*zset.Batch, error) {
 	got := new(zset.Batch)
-	err := circuit.Query(context.Background(), n, s, circuit.QueryOptions{}, into(got))
+	err := circuit.Run(context.Background(), n, s, circuit.QueryOptions{}, into(got))
 	got.Canonical()
 	return got, err
 }
