@@ -34,13 +34,18 @@ type Arrangement struct {
 	point     *pebble.Iterator
 	free      []*cursor
 	reading   bool // in txn.readers
+
+	space [64]byte // of low, high and short keys
 }
 
 func newArrangement(s *Store, id partID, num uint32) *Arrangement {
-	return &Arrangement{
-		s: s, id: id, num: num,
-		low: appendNumber(nil, num), high: appendNumber(nil, num+1), key: appendNumber(nil, num),
-	}
+	a := &Arrangement{s: s, id: id, num: num}
+	space := appendNumber(a.space[:0], num)
+	a.low = space[:numberLen:numberLen]
+	space = appendNumber(space, num+1)
+	a.high = space[numberLen : 2*numberLen : 2*numberLen]
+	a.key = appendNumber(space[2*numberLen:], num)
+	return a
 }
 
 // Get gives a key's value, borrowed until the next call. Cost: a copy if the
@@ -284,6 +289,9 @@ func (c *cursor) Seek(prefix []byte) bool {
 
 // Range implements zset.Cursor.
 func (c *cursor) Range(low, high []byte) bool {
+	if c.it == nil {
+		return false
+	}
 	c.low = append(append(c.low[:0], c.a.low...), low...)
 	if high == nil {
 		c.limit = append(c.limit[:0], c.a.high...)

@@ -185,9 +185,6 @@ func (s *Session) evalContext(tx *transaction) *eval.Context {
 		SessionID: s.id,
 		Version:   VersionText,
 		Catalog:   s.names(s.catalog()),
-		Setting: func(name string) (string, bool) {
-			v, err := s.vars.get(name)
-			return v, err == nil
-		},
+		Setting:   s.setting,
 	}
 }

@@ -36,6 +36,8 @@ type Session struct {
 	since  time.Time
 	vars   *vars
 	format types.Format
+
+	setting func(name string) (string, bool) // what expressions see of vars
 	derived
 
 	statements map[string]*statement
@@ -68,6 +70,10 @@ func (e *Engine) NewSession(_ context.Context, params map[string]string) (sessio
 	s := &Session{engine: e, id: e.sessions.next.Add(1), user: params["user"], since: time.Now(), vars: newVars(),
 		statements: map[string]*statement{}, portals: map[string]*portal{}}
 	s.format.Names = s.Names()
+	s.setting = func(name string) (string, bool) {
+		v, err := s.vars.get(name)
+		return v, err == nil
+	}
 	for name, value := range params {
 		switch name {
 		case "user", "database", "options", "replication":

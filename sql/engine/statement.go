@@ -6,6 +6,7 @@ import (
 	"iter"
 	"runtime/debug"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/helios-sql/helios-sql/sql/catalog"
@@ -286,7 +287,7 @@ func (s *Session) execute(ctx context.Context, st *statement, args []types.Datum
 	if err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("SELECT %d", n), nil
+	return "SELECT " + strconv.Itoa(n), nil
 }
 
 // withTimeout ends a statement's context at its timeout.
@@ -533,7 +534,7 @@ func (s *Session) executePortal(ctx context.Context, name string, maxRows int, w
 	if more {
 		return true, nil
 	}
-	return false, out.Complete(fmt.Sprintf("SELECT %d", n))
+	return false, out.Complete("SELECT " + strconv.Itoa(n))
 }
 
 // fetch sends up to max rows of a portal (0: all) and reports whether there
