@@ -280,3 +280,25 @@ func TestPreparedConcurrently(t *testing.T) {
 		p.want("2|30", "q", "zz")
 	}
 }
+
+// A canceled execution leaves the statement fit for the next.
+func TestPreparedCanceled(t *testing.T) {
+	p := preparers(t, 1)[0]
+	p.prepare("q", "SELECT amount FROM orders WHERE id = $1")
+	ended, cancel := context.WithCancel(context.Background())
+	cancel()
+	for range 3 {
+		p.want("10", "q", "1")
+		if err := p.ses.Bind(ended, "", "q", nil, [][]byte{[]byte("2")}); err != nil {
+			t.Fatal(err)
+		}
+		_, err := p.ses.Execute(ended, "", 0, &printer{})
+		if code := pgerr.CodeOf(err); code != pgerr.QueryCanceled {
+			t.Errorf("canceled: %v", err)
+		}
+		if err := p.ses.Sync(context.Background(), true); err != nil {
+			t.Fatal(err)
+		}
+		p.want("20", "q", "2")
+	}
+}
