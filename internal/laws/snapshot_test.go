@@ -86,24 +86,29 @@ func TestSnapshotKilled(t *testing.T) {
 			t.Fatalf("%s:\ngot  %.300s\nwant %.300s", q, got, want)
 		}
 	}
-	log, err := os.ReadFile(s.Log())
-	if err != nil {
-		t.Fatal(err)
-	}
-	kept := 0
-	for line := range strings.Lines(string(log)) {
-		if strings.Contains(line, "the snapshot goes on") && !strings.Contains(line, "chunks_done=0 ") && !strings.Contains(line, `"chunks_done":0,`) {
-			kept++
-		}
-	}
-	if kept == 0 {
+	n := wentOn(t, s)
+	if t.Logf("went on %d times", n); n == 0 {
 		t.Fatal("no snapshot went on")
 	}
-	t.Logf("went on %d times", kept)
 	s.stop()
 	if n := states(t, s); n != 2 {
 		t.Errorf("%d states of two tables", n)
 	}
+}
+
+// wentOn counts in the log how often a snapshot went on with what was done.
+func wentOn(t *testing.T, s *server) (n int) {
+	t.Helper()
+	log, err := os.ReadFile(s.Log())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(log)) {
+		if strings.Contains(line, "the snapshot goes on") && !strings.Contains(line, "chunks_done=0 ") && !strings.Contains(line, `"chunks_done":0,`) {
+			n++
+		}
+	}
+	return n
 }
 
 // states counts the states of a process that has ended.
@@ -121,8 +126,8 @@ func states(t *testing.T, s *server) int {
 	return len(list)
 }
 
-// What is loaded of a table without a key goes with the table and with the
-// source, also when another process had begun it.
+// What another process has loaded of a table without a key is gone on with, and
+// goes with the table and with the source.
 func TestSnapshotKeylessDropped(t *testing.T) {
 	pg := pgtest.Start(t)
 	db := pg.CreateDatabase(t)
@@ -143,18 +148,13 @@ func TestSnapshotKeylessDropped(t *testing.T) {
 			t.Fatal("nothing was kept")
 		}
 		s.spawn()
-		deadline := time.Now().Add(30 * time.Second)
-		for {
-			var err error
-			if h, err = s.dial(); err == nil {
-				t.Cleanup(func() { h.Close(context.Background()) })
-				return
-			}
+		before := wentOn(t, s)
+		for deadline := time.Now().Add(30 * time.Second); wentOn(t, s) == before; time.Sleep(10 * time.Millisecond) {
 			if time.Now().After(deadline) {
-				t.Fatal(err)
+				t.Fatal("the snapshot does not go on")
 			}
-			time.Sleep(10 * time.Millisecond)
 		}
+		h = s.connect()
 	}
 	must(t, h, create)
 	restart()
