@@ -371,6 +371,49 @@ func TestFullDisk(t *testing.T) {
 	}
 }
 
+// TestFullDiskInSnapshot fills the disk while a snapshot is loaded: the source
+// says so, and the snapshot goes on when there is room.
+func TestFullDiskInSnapshot(t *testing.T) {
+	pg := pgtest.Start(t)
+	db := pg.CreateDatabase(t)
+	c := pg.MustConnect(t, db).PgConn()
+	must(t, c, "CREATE TABLE a (id int PRIMARY KEY, v text); INSERT INTO a SELECT i, md5(i::text) FROM generate_series(1, 100000) i")
+	must(t, c, "CREATE TABLE f (x int, y text); ALTER TABLE f REPLICA IDENTITY FULL; INSERT INTO f SELECT i % 100, md5(i::text) FROM generate_series(1, 100000) i")
+	p, dsn := proxied(t, pg)
+	p.Throttle(3 << 20)
+	s := newServer(t, "--memory", "16MB", "--checkpoint-interval", "5ms")
+	filler := fillable(t, s)
+	s.start()
+	h := s.connect()
+	must(t, h, fmt.Sprintf("CREATE SOURCE src FROM CDC CONNECTION %s TABLES (f, a) WITH (slot_name = 'full', checkpoint_interval = '5ms', snapshot_chunk_bytes = 262144)", quote(dsn(db))))
+	state := func() string {
+		return must(t, h, "SELECT state || ' ' || coalesce(last_error, '') FROM helios.sources")[0]
+	}
+	until := func(what string, is func() bool) {
+		t.Helper()
+		for deadline := time.Now().Add(time.Minute); !is(); time.Sleep(20 * time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatalf("no %s: %s", what, state())
+			}
+		}
+	}
+	until("progress", func() bool { return must(t, h, "SELECT snapshot_chunks_done > 5 FROM helios.sources")[0] == "t" })
+	filler.fill()
+	until("word of the full disk", func() bool { return strings.HasPrefix(state(), "retrying") && strings.Contains(state(), "space") })
+	must(t, c, "UPDATE a SET v = 'new' WHERE id % 100 = 7; DELETE FROM f WHERE ctid < '(3,0)'; INSERT INTO f SELECT 5, 'new' FROM generate_series(1, 10)")
+	filler.free()
+	p.Throttle(0)
+	until("streaming", func() bool { return strings.HasPrefix(state(), "streaming") })
+	for _, q := range []string{"SELECT count(*), sum(id::bigint), min(v), max(v) FROM a", "SELECT x, count(*), min(y), max(y) FROM f GROUP BY x ORDER BY x"} {
+		if got, want := strings.Join(must(t, h, q), "\n"), strings.Join(must(t, c, q), "\n"); got != want {
+			t.Errorf("%s:\ngot  %.300s\nwant %.300s", q, got, want)
+		}
+	}
+	if wentOn(t, s) == 0 {
+		t.Error("the snapshot began anew")
+	}
+}
+
 // A filler makes the disk under a server full and gives the room back.
 type filler struct {
 	t    *testing.T

@@ -95,7 +95,7 @@ func (e *Engine) startSource(src *catalog.Source, fresh bool) *sourceRunner {
 	e.goRun(func(context.Context) {
 		defer close(r.ended)
 		if err == nil {
-			err = r.run(ctx, src, def)
+			err = r.runWithRoom(ctx, src, def)
 		}
 		switch {
 		case ctx.Err() != nil, errors.Is(err, errHalted):
@@ -257,6 +257,32 @@ func (e *Engine) readDefinition(src *catalog.Source, data []byte) (*connectors.D
 		return nil, fmt.Errorf("reading the definition of source %q: %w", src.Name, err)
 	}
 	return def, nil
+}
+
+// fullRetry is after how long a source that has found the disk full tries again.
+const fullRetry = time.Second
+
+// runWithRoom is run, again and again while there is no room on the disk: a
+// snapshot goes on from what is recorded of it. Ticks wait by themselves.
+func (r *sourceRunner) runWithRoom(ctx context.Context, src *catalog.Source, def *connectors.Definition) error {
+	for {
+		err := r.run(ctx, src, def)
+		if pgerr.CodeOf(err) != pgerr.DiskFull || ctx.Err() != nil {
+			return err
+		}
+		r.Status("retrying", fmt.Errorf("the disk is full: %w", err))
+		select {
+		case <-time.After(fullRetry):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		if src = r.engine.Catalog().Source(r.id); src == nil {
+			return nil
+		}
+		if def, err = r.engine.definition(src); err != nil {
+			return err
+		}
+	}
 }
 
 // run delivers until ctx ends or a definite error.

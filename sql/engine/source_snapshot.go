@@ -61,13 +61,14 @@ func (r *sourceRunner) openLoaders() (err error) {
 	return nil
 }
 
+// abortLoaders gives up what is not ingested yet, and with it the record that tells of it.
 func (r *sourceRunner) abortLoaders() {
 	for _, l := range r.loaders {
 		if l != nil {
 			l.abort()
 		}
 	}
-	r.loaders = nil
+	r.loaders, r.offered = nil, nil
 }
 
 // SnapshotChunk loads rows into a base table. Safe for concurrent use.
