@@ -76,7 +76,9 @@ type events struct {
 	backgroundErrors atomic.Int64
 	corruptions      atomic.Int64
 	writeStalls      atomic.Int64
-	logged           atomic.Int64 // the second of the last background error logged
+	flushes          atomic.Int64  // under way
+	memTables        atomic.Uint64 // made, as many as logs
+	logged           atomic.Int64  // the second of the last background error logged
 }
 
 func (e *events) listener(s *Store) *pebble.EventListener {
@@ -91,6 +93,9 @@ func (e *events) listener(s *Store) *pebble.EventListener {
 			e.corruptions.Add(1)
 			s.log.Error("state file is damaged", "file", info.Path, "error", info.Details)
 		},
+		FlushBegin: func(pebble.FlushInfo) { e.flushes.Add(1) },
+		FlushEnd:   func(pebble.FlushInfo) { e.flushes.Add(-1) },
+		WALCreated: func(pebble.WALCreateInfo) { e.memTables.Add(1) },
 		WriteStallBegin: func(info pebble.WriteStallBeginInfo) {
 			e.writeStalls.Add(1)
 			s.log.Debug("commits wait for flushes or compactions", "reason", info.Reason)

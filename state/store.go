@@ -61,10 +61,11 @@ type Store struct {
 	published atomic.Pointer[Snapshot]
 	snapshots atomic.Int64 // live ones
 
-	applyc  chan *pebble.Batch
-	applied chan error
-	stopped chan struct{}
-	failure failure
+	memTable memTable // guarded by commitMu
+	applyc   chan *pebble.Batch
+	applied  chan error
+	stopped  chan struct{}
+	failure  failure
 
 	commitMu sync.Mutex // one commit, ingestion or Close at a time
 	cpBuf    []byte     // guarded by commitMu
@@ -218,7 +219,14 @@ func (s *Store) applier() {
 	}
 }
 
-func (s *Store) apply(b *pebble.Batch) error {
+// apply hands a batch to Pebble. A small one that the memtable has room for goes there
+// at once, since nothing keeps Pebble waiting: to wake the applier and be woken by it takes longer.
+func (s *Store) apply(b *pebble.Batch) (err error) {
+	used := memTableBytes(b)
+	defer func() { s.memTable.took(s, used) }()
+	if s.memTable.fits(s, b) {
+		return s.protect(func() error { return s.db.Apply(b, pebble.NoSync) })
+	}
 	select {
 	case s.applyc <- b:
 	case <-s.failure.c:

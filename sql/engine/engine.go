@@ -114,6 +114,9 @@ func New(opts Options) (*Engine, error) {
 	return e, nil
 }
 
+// failedGrace is how long a failed store's users have to end in order.
+const failedGrace = 5 * time.Second
+
 // Run runs the tick loop and the sources until ctx ends, then makes what is
 // committed durable. It returns nil on an orderly end.
 func (e *Engine) Run(parent context.Context) error {
@@ -135,7 +138,18 @@ func (e *Engine) Run(parent context.Context) error {
 		e.startSource(s, false)
 		e.resumeAdding(s)
 	}
-	err := g.Wait()
+	ended := make(chan error, 1)
+	go func() { ended <- g.Wait() }()
+	var err error
+	select {
+	case err = <-ended:
+	case <-e.store.Failed():
+		select {
+		case err = <-ended:
+		case <-time.After(failedGrace): // the tick loop hangs in the store
+			return e.store.Err()
+		}
+	}
 	if errors.Is(err, context.Canceled) {
 		err = nil
 	}

@@ -391,7 +391,12 @@ func (t *Ticker) send(ctx context.Context, to chan<- *command, f func() error) e
 	c := &command{ctx: ctx, run: f, done: make(chan error, 1), urgent: to == t.urgent}
 	select {
 	case to <- c:
-		return <-c.done
+		select {
+		case err := <-c.done:
+			return err
+		case <-t.store.Failed(): // which the tick loop may hang in
+			return t.store.Err()
+		}
 	case <-ctx.Done():
 		return canceled(ctx)
 	case <-t.engine.ctx().Done():
