@@ -157,8 +157,6 @@ func (r *run) stream(ctx context.Context) error {
 
 // receive takes messages off the socket until an error.
 func (s *stream) receive(ctx context.Context) error {
-	runtime.LockOSThread() // that of the socket's reader
-	defer runtime.UnlockOSThread()
 	for {
 		if !s.f.buffered() {
 			if err := s.asm.pass(); err != nil {
@@ -167,6 +165,9 @@ func (s *stream) receive(ctx context.Context) error {
 			if err := s.caughtUp(ctx); err != nil {
 				return err
 			}
+			// Who got something goes on in this thread, which is awake, and need not
+			// wait until another one is.
+			runtime.Gosched()
 		}
 		typ, body, err := s.f.next()
 		if err != nil {
