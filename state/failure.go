@@ -15,7 +15,8 @@ import (
 // Pebble reports such errors through Logger.Fatalf and expects it not to
 // return. Ours records the error and parks that goroutine for ever, whatever
 // locks it holds; calls that write therefore run on goroutines of their own
-// and return when the failure is recorded.
+// and return when the failure is recorded, but for small batches that wait for nothing (see memTable):
+// one that a dying disk's log holds up may not return.
 type failure struct {
 	once sync.Once
 	err  atomic.Pointer[pgerr.Error]
