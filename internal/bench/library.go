@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"os/exec"
+	"regexp"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -170,6 +172,9 @@ func (b *bench) cdcLatency(ctx context.Context, conn *pgx.Conn) error {
 
 const latencyWriters = 4
 
+// noteNumber finds the number that a note begins with.
+var noteNumber = regexp.MustCompile(`<(\d{8})>`)
+
 // printLatency commits orders at a steady rate and looks for their notes in
 // what the command prints.
 func (b *bench) printLatency(ctx context.Context, conn *pgx.Conn, rate int, out *[2][]float64, cmd *exec.Cmd) error {
@@ -229,12 +234,10 @@ func (b *bench) printLatency(ctx context.Context, conn *pgx.Conn, rate int, out 
 				return fmt.Errorf("%d of %d commits were printed: %w: %s", seen, n, err, said.String())
 			}
 			now := int64(time.Since(began))
-			var i int
-			if at := strings.IndexByte(line, '<'); at >= 0 {
-				if k, _ := fmt.Sscanf(line[at:], "<%d>", &i); k == 1 {
-					shown[i] = now
-					seen++
-				}
+			if m := noteNumber.FindStringSubmatch(line); m != nil { // what is binary around it may have a '<', too
+				i, _ := strconv.Atoi(m[1])
+				shown[i] = now
+				seen++
 			}
 		}
 		return nil
