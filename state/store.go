@@ -41,8 +41,8 @@ type Options struct {
 //
 // A failure that Pebble cannot go on from (a write or an fsync that failed for
 // another reason than a full disk) fails the store: Failed is closed, every
-// call returns the error, and only opening the directory anew recovers the
-// last commit that reached the disk.
+// call returns the error (but for a commit under way, see memTable: who must go on waits for Failed
+// too), and only opening the directory anew recovers the last commit that reached the disk.
 type Store struct {
 	dir    string
 	fs     *diskFS
