@@ -64,8 +64,8 @@ type Connector interface {
 // take and give definitions; at the server only Publish and Unpublish change anything.
 type TableChanger interface {
 	// CopyTable checks one table against the server of a source, and gives the
-	// definition of a source that copies it alone and follows its changes, and leaves
-	// nothing behind when it ends. pin: the table as it was captured before, nil
+	// definition of a source that copies it alone and follows its changes, until
+	// Drop. pin: the table as it was captured before, nil
 	// for a new one. unpublished: it needs Publish first.
 	CopyTable(ctx context.Context, def *Definition, t TableSpec, pin *Table) (one *Definition, unpublished bool, err error)
 	// Publish makes the server send a copy's table to the source; Unpublish

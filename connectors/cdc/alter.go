@@ -15,8 +15,8 @@ import (
 
 var _ connectors.TableChanger = Connector{}
 
-// CopyTable makes a source of one table, with a temporary slot: what it needs
-// at the server goes with its connection, and when that is lost it begins anew.
+// CopyTable makes a source of one table, with a slot of its own, which Drop
+// frees: so the copy goes on after an interruption.
 //
 // It reads the publication of the source that the table is for: so both see
 // the table's changes in the same way, and one may take over from the other
@@ -27,7 +27,7 @@ func (Connector) CopyTable(ctx context.Context, def *connectors.Definition, t co
 		return nil, false, err
 	}
 	cfg := of
-	cfg.SnapshotMode, cfg.TemporarySlot, cfg.Failover = SnapshotWhenNeeded, true, false
+	cfg.SnapshotMode, cfg.Failover = SnapshotWhenNeeded, false
 	cfg.HeartbeatInterval, cfg.HeartbeatQuery = 0, ""
 	cfg.SlotName = fmt.Sprintf("helios_copy_%016x", rand.Uint64())
 	cfg.MaxStepRows, cfg.MaxStepBytes = min(cfg.MaxStepRows, copyStepRows), min(cfg.MaxStepBytes, copyStepBytes)

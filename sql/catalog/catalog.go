@@ -72,8 +72,11 @@ type Source struct {
 	Snapshotted bool
 	// Dropping: DROP SOURCE was said, the slot is not yet gone.
 	Dropping bool
-	// Adding is the table that ALTER SOURCE is adding: its contents are being copied.
-	Adding *AddingTable `json:",omitempty"`
+	// Copying is the table whose contents ALTER SOURCE is copying.
+	Copying *TableCopy `json:"Adding,omitempty"`
+	// Ended are the definitions of copies that have ended: what they hold on the
+	// server is not yet given back.
+	Ended [][]byte `json:",omitempty"`
 	// Stale are captured tables, by their upstream names quoted, that are to be
 	// copied anew, and how often that was found since the last copy.
 	Stale map[string]int `json:",omitempty"`
@@ -85,12 +88,26 @@ type Secret struct {
 	Name, Value string
 }
 
-// An AddingTable is a captured table that is not a relation yet.
-type AddingTable struct {
-	Relation *Relation // what it will be, with its ID
+// A TableCopy is a captured table that is being copied.
+type TableCopy struct {
+	Relation *Relation // what it will be, with the ID that its contents are kept by
 	Copy     []byte    // definition of the source that copies it, as JSON
 	// Published: it was put into the server's publication for this.
 	Published bool
+	// Of is the relation that it refreshes, 0 if it is a new one, and Stale how
+	// often that one had been found stale.
+	Of    ID  `json:",omitempty"`
+	Stale int `json:",omitempty"`
+}
+
+// EndCopy gives the source with its copy ended.
+func (s *Source) EndCopy() *Source {
+	next := *s
+	if next.Copying != nil {
+		next.Ended = append(slices.Clip(next.Ended), next.Copying.Copy)
+		next.Copying = nil
+	}
+	return &next
 }
 
 // A Snapshot is one version of the catalog. It is immutable; the With and

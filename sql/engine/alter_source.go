@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -14,7 +13,6 @@ import (
 	"github.com/helios-sql/helios-sql/sql/catalog"
 	"github.com/helios-sql/helios-sql/sql/parser/ast"
 	"github.com/helios-sql/helios-sql/sql/pgerr"
-	"github.com/helios-sql/helios-sql/sql/planner/physical"
 	"github.com/helios-sql/helios-sql/sql/types"
 )
 
@@ -64,10 +62,8 @@ func (e *Engine) alterable(name string, pos ast.Pos) (*alterable, error) {
 	if e.isFinished(src.ID) {
 		return nil, pgerr.Newf(pgerr.ObjectNotInPrerequisite, "source %q has ended: it follows no changes", name)
 	}
-	e.sources.Lock()
-	defer e.sources.Unlock()
-	if al := e.sources.altering[src.ID]; al != nil {
-		return nil, pgerr.Newf(pgerr.ObjectInUse, "source %q is being altered: %s", name, al.what).
+	if src.Copying != nil {
+		return nil, pgerr.Newf(pgerr.ObjectInUse, "source %q is being altered: %s", name, what(src.Copying)).
 			WithHint("Wait until that has ended, or cancel it.")
 	}
 	return a, nil
@@ -98,8 +94,7 @@ func (e *Engine) redefine(c *catalog.Snapshot, id catalog.ID, f func(*connectors
 	if src.Config, err = json.Marshal(def); err != nil {
 		return nil, fmt.Errorf("encoding source %q: %w", src.Name, err)
 	}
-	src.Adding = nil
-	return c.WithSource(&src)
+	return c.WithSource(src.EndCopy())
 }
 
 // beginAlteration notes that a source is being altered; end ends that.
@@ -175,136 +170,19 @@ func (s *Session) addSourceTable(ctx context.Context, st *ast.AlterSource, out *
 	if err != nil {
 		return err
 	}
-	adding := &catalog.AddingTable{Published: unpublished}
-	if adding.Copy, err = json.Marshal(one); err != nil {
-		return fmt.Errorf("encoding table %s: %w", name, err)
-	}
-	if adding.Relation, err = captured(e.Catalog(), src.ID, one.Tables[0], one.As[0], s.path); err != nil {
-		return err
-	}
-	err = e.changeCatalog(ctx, func(c *catalog.Snapshot) (*catalog.Snapshot, error) {
-		if _, err := c.WithRelation(adding.Relation); err != nil {
-			return nil, err // the name is another's: it is said at once
-		}
-		adding.Relation.ID, c = c.Allocate()
-		noted := *c.Source(src.ID)
-		noted.Adding = adding
-		return c.WithSource(&noted)
-	})
+	rel, err := captured(e.Catalog(), src.ID, one.Tables[0], one.As[0], s.path)
 	if err != nil {
 		return err
 	}
-	actx, a, end := e.beginAlteration(ctx, src.ID, "adding "+name)
-	defer end()
-	unlock() // the copy takes its time
-	if err = e.addTable(actx, a, src, adding); err != nil && e.ctx().Err() == nil {
-		e.forgetAdding(src, adding)
+	if _, err := e.Catalog().WithRelation(rel); err != nil {
+		return err // the name is another's: it is said at once
 	}
-	if err != nil && actx.Err() != nil {
-		return canceled(actx)
-	}
-	return err
+	return e.copying(ctx, unlock, src, one, &catalog.TableCopy{Relation: rel, Published: unpublished})
 }
 
 func quoteTable(schema, name string) string {
 	q := func(s string) string { return `"` + strings.ReplaceAll(s, `"`, `""`) + `"` }
 	return q(schema) + "." + q(name)
-}
-
-// addTable copies the table that is noted as being added and makes it a relation.
-func (e *Engine) addTable(ctx context.Context, a *alteration, src *alterable, adding *catalog.AddingTable) error {
-	one, err := e.readDefinition(src.Source, adding.Copy)
-	if err != nil {
-		return err
-	}
-	if adding.Published {
-		if err := src.connector.Publish(ctx, src.def, one); err != nil {
-			return err
-		}
-	}
-	rel := *adding.Relation
-	return e.copyTable(ctx, a, src.Source, &rel, one, func(connectors.LSN) error {
-		t := e.ticker
-		cat, err := e.redefine(t.cat, src.ID, func(def *connectors.Definition) (*connectors.Definition, error) {
-			return src.connector.WithTable(def, one, -1)
-		})
-		if err == nil {
-			cat, err = cat.WithRelation(&rel)
-		}
-		if err == nil {
-			err = t.addLoaded(&rel)
-		}
-		if err != nil {
-			return err
-		}
-		return t.commitCatalog(cat)
-	}, nil)
-}
-
-// forgetAdding leaves a source as it was before a table was to be added.
-func (e *Engine) forgetAdding(src *alterable, adding *catalog.AddingTable) {
-	ctx, cancel := context.WithTimeout(e.ctx(), 15*time.Second)
-	defer cancel()
-	err := e.ticker.doNow(ctx, func() error {
-		t := e.ticker
-		was := t.cat.Source(src.ID)
-		if was == nil {
-			return nil
-		}
-		next := *was
-		next.Adding = nil
-		cat, err := t.cat.WithSource(&next)
-		if err != nil {
-			return err
-		}
-		t.txn.DropState(physical.RelationFingerprint(uint32(adding.Relation.ID)))
-		return t.commitCatalog(cat)
-	})
-	if err == nil && adding.Published {
-		var one *connectors.Definition
-		if one, err = e.readDefinition(src.Source, adding.Copy); err == nil {
-			err = src.connector.Unpublish(ctx, src.def, one.Tables[0])
-		}
-	}
-	if err != nil {
-		e.log.Warn("undoing ALTER SOURCE … ADD TABLE", "source", src.Name, "error", err)
-	}
-}
-
-// resumeAdding goes on adding a table where the process ended within it: the
-// copy begins anew.
-func (e *Engine) resumeAdding(of *catalog.Source) {
-	adding := of.Adding
-	if adding == nil || of.Dropping {
-		return
-	}
-	ctx, a, end := e.beginAlteration(e.ctx(), of.ID, "adding "+quoteTable(adding.Relation.UpstreamSchema, adding.Relation.UpstreamName))
-	e.goRun(func(context.Context) {
-		defer end()
-		src, err := e.changer(of)
-		if err == nil && src.connector == nil {
-			err = pgerr.Newf(pgerr.FeatureNotSupported, "connector %q is not supported", of.Connector)
-		}
-		for wait := time.Second; err == nil; wait = min(2*wait, time.Minute) {
-			if err = e.addTable(ctx, a, src, adding); err == nil {
-				return
-			}
-			if ctx.Err() == nil && strings.HasPrefix(string(pgerr.CodeOf(err)), "08") { // the server is away
-				select {
-				case <-ctx.Done():
-				case <-time.After(wait):
-				}
-				err = nil
-			}
-			if ctx.Err() != nil {
-				err = context.Cause(ctx)
-			}
-		}
-		if e.ctx().Err() == nil {
-			e.log.Error("adding a table", "source", of.Name, "relation", adding.Relation.Name, "error", err)
-			e.forgetAdding(src, adding)
-		}
-	})
 }
 
 // sourceTable finds a table of a source by its name here or upstream.
@@ -431,72 +309,10 @@ func (e *Engine) refreshSourceTable(ctx context.Context, unlock func(), src *alt
 	if len(deps) > 0 && !follows(rel, now) {
 		return refreshError(rel, deps, "its columns or its key have changed")
 	}
-	actx, a, end := e.beginAlteration(ctx, src.ID, "refreshing "+quoteTable(spec.Schema, spec.Name))
-	defer end()
 	fresh := *rel
 	fresh.Partitioned = now.Partitioned
 	fresh.Columns, fresh.Key, fresh.UpstreamSchema, fresh.UpstreamName, fresh.Error = now.Columns, now.Key, now.Schema, now.Name, nil
-	err = e.changeCatalog(ctx, func(c *catalog.Snapshot) (*catalog.Snapshot, error) {
-		fresh.ID, c = c.Allocate()
-		return c, nil
-	})
-	if err != nil {
-		return err
-	}
-	unlock() // the copy takes its time
-	if unpublished {
-		if err := src.connector.Publish(actx, src.def, one); err != nil {
-			return err
-		}
-	}
-	return e.refreshTable(actx, a, src, index, rel, &fresh, one)
-}
-
-// refreshTable copies a table into a state of its own, that of fresh, and puts
-// it in the place of the relation or makes the relation what it is.
-func (e *Engine) refreshTable(ctx context.Context, a *alteration, src *alterable, index int, rel, fresh *catalog.Relation, one *connectors.Definition) error {
-	t := e.ticker
-	copied := physical.RelationFingerprint(uint32(fresh.ID))
-	renewing := false
-	err := e.copyTable(ctx, a, src.Source, fresh, one, func(at connectors.LSN) error {
-		cat, err := e.redefine(t.cat, src.ID, func(def *connectors.Definition) (*connectors.Definition, error) {
-			return src.connector.WithTable(def, one, index)
-		})
-		if err != nil {
-			return err
-		}
-		deps := cat.Dependents(rel.ID)
-		if len(deps) == 0 {
-			cat = t.dropRelation(cat, rel)
-			if cat, err = cat.WithRelation(fresh); err != nil {
-				return err
-			}
-			if err := t.addLoaded(fresh); err != nil {
-				return err
-			}
-			return t.commitCatalog(cat)
-		}
-		if !follows(rel, one.Tables[0]) {
-			return refreshError(rel, deps, "its columns or its key have changed")
-		}
-		same := *rel
-		same.UpstreamSchema, same.UpstreamName, same.Error = fresh.UpstreamSchema, fresh.UpstreamName, nil
-		if cat, err = cat.WithRelation(&same); err != nil {
-			return err
-		}
-		n := &renewal{Loaded: true, At: connectors.Position{LSN: at}, Copies: []renewedTable{{rel.ID, copied}}}
-		if err := t.startRenewal(ctx, cat, src.ID, n); err != nil {
-			return err
-		}
-		renewing = true
-		return nil
-	}, func(r *sourceRunner) error {
-		return r.renew(e.ctx()) // there is no way back
-	})
-	if err != nil && !renewing && e.ctx().Err() == nil {
-		err = errors.Join(err, e.dropState(copied))
-	}
-	return err
+	return e.copying(ctx, unlock, src, one, &catalog.TableCopy{Relation: &fresh, Published: unpublished, Of: rel.ID, Stale: src.Stale[staleName(rel)]})
 }
 
 // follows reports whether views over a relation stay right when it is filled

@@ -142,8 +142,8 @@ func (s *Session) dropSource(ctx context.Context, name []string, st *ast.Drop, o
 	}
 	e.endAlteration(src.ID)
 	e.stopSource(src.ID)
-	dropping := *src
-	dropping.Dropping, dropping.Adding = true, nil
+	dropping := *src.EndCopy()
+	dropping.Dropping = true
 	err = e.dropRelations(ctx, all, func(c *catalog.Snapshot) (*catalog.Snapshot, error) {
 		e.ticker.dropPosition(src.ID)
 		e.ticker.txn.DeleteMeta(snapshotKey(src.ID))
@@ -174,6 +174,11 @@ func (e *Engine) finishDrop(ctx context.Context, src *catalog.Source) error {
 		return err
 	}
 	if c := e.opts.Connectors[src.Connector]; c != nil {
+		for _, copied := range src.Ended {
+			if err := e.freeCopy(ctx, src, copied); err != nil {
+				return err
+			}
+		}
 		ctx, cancel := context.WithTimeout(ctx, dropTimeout)
 		defer cancel()
 		if err := c.Drop(ctx, def); err != nil {

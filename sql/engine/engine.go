@@ -136,7 +136,7 @@ func (e *Engine) Run(parent context.Context) error {
 	})
 	for _, s := range e.Catalog().Sources() {
 		e.startSource(s, false)
-		e.resumeAdding(s)
+		e.resumeCopying(s)
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- g.Wait() }()

@@ -14,9 +14,9 @@ import (
 )
 
 // A loader fills a state with a snapshot of one table, by sorted runs that are
-// ingested. Rows of a table without a key are counted; if the snapshot may go on after an
-// interruption, that is at its end, and until then they are kept in a state of
-// their own, by the chunk that they were read in.
+// ingested. Rows of a table without a key are counted at its end, and until then
+// kept in a state of their own, by the chunk that they were read in: so the snapshot
+// may go on after an interruption.
 type loader struct {
 	mu     sync.Mutex
 	store  *state.Store
@@ -25,7 +25,7 @@ type loader struct {
 	into   physical.Fingerprint // that is loaded: the same, or staged of it
 	enc    *op.BaseEncoder
 	bulks  []*state.Bulk  // of each part of a snapshot
-	staged map[int]uint64 // rows of each chunk, since the loader was made
+	staged map[int]uint64 // rows of each chunk, since the loader was made; nil: of a table with a key
 	key    []byte
 }
 
@@ -43,10 +43,9 @@ func (t *Ticker) dropLoaded(fp physical.Fingerprint) {
 }
 
 // newLoader begins to load rows of a relation into the state named fp.
-// goesOn: the snapshot may go on after an interruption.
-func newLoader(store *state.Store, rel *catalog.Relation, fp physical.Fingerprint, goesOn bool) (*loader, error) {
+func newLoader(store *state.Store, rel *catalog.Relation, fp physical.Fingerprint) (*loader, error) {
 	l := &loader{store: store, rel: rel, fp: fp, into: fp, enc: op.NewBaseEncoder(rel.Columns.Types(), rel.Key)}
-	if len(rel.Key) == 0 && goesOn {
+	if len(rel.Key) == 0 {
 		l.into, l.staged = staged(fp), map[int]uint64{}
 	}
 	_, err := l.part(0)
@@ -69,23 +68,18 @@ func (l *loader) part(n int) (*state.Bulk, error) {
 func (l *loader) add(c connectors.SnapshotChunk) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if len(l.rel.Key) == 0 && l.staged == nil {
-		c.Part = 0 // they must be sorted in any case
-	}
 	bulk, err := l.part(c.Part)
 	for i := 0; err == nil && i < c.Rows.Len(); i++ {
-		switch row := c.Rows.Row(i); {
-		case len(l.rel.Key) > 0:
+		row := c.Rows.Row(i)
+		if l.staged == nil {
 			key, value := l.enc.Encode(row)
 			err = bulk.Add(key, value)
-		case l.staged != nil:
-			n := l.staged[c.Chunk]
-			l.staged[c.Chunk] = n + 1
-			l.key = binary.BigEndian.AppendUint64(appendChunk(l.key[:0], c.Chunk), n)
-			err = bulk.Add(l.key, row)
-		default:
-			err = bulk.AddCount(row, 1)
+			continue
 		}
+		n := l.staged[c.Chunk]
+		l.staged[c.Chunk] = n + 1
+		l.key = binary.BigEndian.AppendUint64(appendChunk(l.key[:0], c.Chunk), n)
+		err = bulk.Add(l.key, row)
 	}
 	return err
 }

@@ -33,6 +33,10 @@ func (e *Engine) recover() error {
 				used[c.State] = true
 			}
 		}
+		if c := src.Copying; c != nil {
+			fp := physical.RelationFingerprint(uint32(c.Relation.ID))
+			used[fp], used[staged(fp)] = true, true
+		}
 	}
 	for _, rel := range t.cat.Relations() {
 		switch rel.Kind {

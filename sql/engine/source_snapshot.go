@@ -53,7 +53,7 @@ func (r *sourceRunner) openLoaders() (err error) {
 	r.loaders, r.offered, r.kept = make([]*loader, len(ids)), nil, time.Now()
 	for i, id := range ids {
 		if rel := cat.Relation(id); rel != nil {
-			if r.loaders[i], err = newLoader(r.engine.store, rel, r.loading(id), true); err != nil {
+			if r.loaders[i], err = newLoader(r.engine.store, rel, r.loading(id)); err != nil {
 				return err
 			}
 		}
@@ -142,10 +142,6 @@ func (r *sourceRunner) dropStaged() {
 		}
 	}
 }
-
-// recordEvery is how many checkpoint intervals lie between two records of a
-// snapshot: what is loaded is ingested then, in tables that Pebble has to merge.
-const recordEvery = 10
 
 var _ connectors.SnapshotKeeper = (*sourceRunner)(nil)
 
@@ -248,7 +244,7 @@ func (r *sourceRunner) SnapshotVoid(ctx context.Context, table, chunk int) error
 	if err != nil {
 		return err
 	}
-	r.loaders[table], err = newLoader(r.engine.store, rel, r.loading(id), true)
+	r.loaders[table], err = newLoader(r.engine.store, rel, r.loading(id))
 	return err
 }
 

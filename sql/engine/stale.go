@@ -25,7 +25,7 @@ func (r *sourceRunner) TableStale(ctx context.Context, table int, why error) err
 	if !ok || rel == nil {
 		return nil
 	}
-	name := quoteTable(rel.UpstreamSchema, rel.UpstreamName)
+	name := staleName(rel)
 	err := r.engine.changeStale(ctx, r.id, func(stale map[string]int) { stale[name]++ })
 	if err != nil {
 		return err
@@ -37,6 +37,9 @@ func (r *sourceRunner) TableStale(ctx context.Context, table int, why error) err
 	}
 	return nil
 }
+
+// staleName is what a captured table goes by among the stale ones.
+func staleName(rel *catalog.Relation) string { return quoteTable(rel.UpstreamSchema, rel.UpstreamName) }
 
 // changeStale changes which tables of a source are stale.
 func (e *Engine) changeStale(ctx context.Context, id catalog.ID, f func(map[string]int)) error {
@@ -98,7 +101,7 @@ func (e *Engine) refreshStale(ctx context.Context, id catalog.ID, name string, t
 	}
 	var rel *catalog.Relation
 	for _, r := range cat.Relations() {
-		if r.Source == id && quoteTable(r.UpstreamSchema, r.UpstreamName) == name {
+		if r.Source == id && staleName(r) == name {
 			rel = r
 		}
 	}

@@ -2,7 +2,9 @@ package engine
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"sync/atomic"
 	"time"
 
@@ -21,9 +23,13 @@ import (
 // nearly caught up it says so and waits; the main source is halted no earlier than
 // there; then it goes on to exactly that position. So nothing is held back in
 // memory while a large table is copied: the server's log keeps it.
+//
+// It goes on where it was after an interruption: the snapshot by its record, what
+// follows by its position, which is committed with each transaction's changes.
 type tableCopy struct {
-	engine *Engine
+	snapshotKeeper
 	main   catalog.ID // the source that takes over
+	source connectors.Source
 	rel    *catalog.Relation
 	rows   *atomic.Int64
 	ready  chan connectors.LSN // told once: where it waits
@@ -31,17 +37,18 @@ type tableCopy struct {
 	cancel context.CancelFunc
 
 	// Of the source's goroutines, in turn.
-	loader *loader
-	own    *state.Txn
-	table  *circuit.Circuit
-	within bool // a large transaction
-	at     connectors.LSN
-	told   bool
-	end    connectors.LSN
-	failed error
+	own       *state.Txn
+	table     *circuit.Circuit
+	at        connectors.Position
+	confirmed time.Time // when it last was
+	told      bool
+	end       connectors.LSN
+	failed    error
 }
 
-// How a copy ends: errCopied is how it shall, errCopyAgain a connection that
+var _ connectors.SnapshotKeeper = (*tableCopy)(nil)
+
+// How a copy ends: errCopied is how it shall, errCopyAgain a position that
 // was lost after the main source had been halted.
 var (
 	errCopied    = errors.New("the copy has reached its end")
@@ -50,6 +57,16 @@ var (
 
 // copyNear is how many bytes of log behind the main source are near enough.
 const copyNear = 1 << 20
+
+// Where a copy's record and its position lie in the store's metadata.
+func copyRecordKey(rel catalog.ID) string   { return fmt.Sprintf("copy %d", rel) }
+func copyPositionKey(rel catalog.ID) string { return fmt.Sprintf("copied %d", rel) }
+
+// forgetCopy deletes in the tick's batch how far a copy has come.
+func (t *Ticker) forgetCopy(rel catalog.ID) {
+	t.txn.DeleteMeta(copyRecordKey(rel))
+	t.txn.DeleteMeta(copyPositionKey(rel))
+}
 
 // copyTable fills the state of rel, which is not in the circuit, with a
 // table's contents, and then, with e.ddl held and the source standing where the
@@ -75,14 +92,13 @@ func (e *Engine) tryCopy(ctx context.Context, a *alteration, src *catalog.Source
 	}
 	a.source.Store(&source)
 	ctx, cancel := context.WithCancel(ctx)
-	c := &tableCopy{engine: e, main: src.ID, rel: rel, rows: &a.rows, cancel: cancel,
+	c := &tableCopy{snapshotKeeper: snapshotKeeper{engine: e, key: copyRecordKey(rel.ID)}, main: src.ID, source: source, rel: rel, rows: &a.rows, cancel: cancel,
 		ready: make(chan connectors.LSN, 1), until: make(chan connectors.LSN, 1)}
 	ended := make(chan struct{})
 	var runErr error
 	go func() {
 		defer close(ended)
-		runErr = source.Run(ctx, nil, c)
-		if c.failed != nil {
+		if runErr = c.run(ctx); c.failed != nil {
 			runErr = c.failed
 		}
 	}()
@@ -112,7 +128,11 @@ func (e *Engine) tryCopy(ctx context.Context, a *alteration, src *catalog.Source
 		return runErr
 	}
 	c.close()
-	if err := e.ticker.do(ctx, func() error { return finish(until) }); err != nil {
+	err = e.ticker.do(ctx, func() error {
+		e.ticker.forgetCopy(rel.ID)
+		return finish(until)
+	})
+	if err != nil {
 		return err
 	}
 	if end != nil {
@@ -147,12 +167,29 @@ func (e *Engine) awaitReady(ctx context.Context, src catalog.ID, at connectors.L
 	}
 }
 
+// run copies from where an interruption left the copy.
+func (c *tableCopy) run(ctx context.Context) error {
+	data, ok, err := c.engine.store.Meta(copyPositionKey(c.rel.ID))
+	if err != nil {
+		return err
+	}
+	if !ok {
+		return c.source.Run(ctx, nil, c)
+	}
+	if err := json.Unmarshal(data, &c.at); err != nil {
+		return fmt.Errorf("reading the position of the copy of %s: %w", c.rel.Name, err)
+	}
+	if err := errors.Join(c.engine.store.Sync(), c.follow()); err != nil { // where a source starts counts as confirmed
+		return err
+	}
+	start := c.at
+	c.engine.log.Info("the copy of a table goes on", "relation", c.rel.Name, "lsn", start.LSN)
+	return c.source.Run(ctx, &start, c)
+}
+
 // close gives back what the copy holds of the store; its state stays.
 func (c *tableCopy) close() {
-	if c.loader != nil {
-		c.loader.abort()
-		c.loader = nil
-	}
+	c.abort()
 	if c.own != nil {
 		_ = c.own.Close() // what counts of it is committed
 		c.own, c.table = nil, nil
@@ -163,56 +200,113 @@ func (c *tableCopy) close() {
 func (c *tableCopy) Tables(context.Context, []connectors.Table) error { return nil }
 
 // SnapshotBegin begins the copy, perhaps anew.
-func (c *tableCopy) SnapshotBegin(context.Context) (err error) {
+func (c *tableCopy) SnapshotBegin(ctx context.Context) error {
 	c.close()
 	if c.told {
 		return errCopyAgain
 	}
-	if err := c.engine.dropState(physical.RelationFingerprint(uint32(c.rel.ID))); err != nil {
+	t := c.engine.ticker
+	err := t.doNow(ctx, func() error {
+		t.dropLoaded(physical.RelationFingerprint(uint32(c.rel.ID)))
+		t.forgetCopy(c.rel.ID)
+		return t.commit(ctx, false)
+	})
+	if err != nil {
 		return err
 	}
 	c.rows.Store(0)
-	c.within = false
-	c.loader, err = newLoader(c.engine.store, c.rel, physical.RelationFingerprint(uint32(c.rel.ID)), false)
-	return err
+	c.at = connectors.Position{}
+	return c.load()
+}
+
+// SnapshotResume goes on with the copy.
+func (c *tableCopy) SnapshotResume(context.Context, connectors.LSN) error { return c.load() }
+
+func (c *tableCopy) load() error {
+	return c.open([]*catalog.Relation{c.rel}, func(id catalog.ID) physical.Fingerprint { return physical.RelationFingerprint(uint32(id)) })
 }
 
 // SnapshotChunk loads rows.
 func (c *tableCopy) SnapshotChunk(_ context.Context, ch connectors.SnapshotChunk) error {
 	c.rows.Add(int64(ch.Rows.Len()))
-	return c.loader.add(ch)
+	return c.loaders[0].add(ch)
 }
 
-// SnapshotEnd puts the table into a circuit of its own, for the changes since.
+// SnapshotEnd keeps the position in place of the record.
 func (c *tableCopy) SnapshotEnd(ctx context.Context, at connectors.Position) error {
-	if err := c.loader.finish(ctx); err != nil {
+	if err := c.loaders[0].finish(ctx); err != nil {
 		return err
 	}
-	c.loader = nil
+	c.loaders, c.offered, c.at = nil, nil, at
+	t := c.engine.ticker
+	err := t.doNow(ctx, func() error {
+		t.txn.DropState(staged(physical.RelationFingerprint(uint32(c.rel.ID))))
+		t.forgetCopy(c.rel.ID)
+		if err := c.keepPosition(t.txn); err != nil {
+			return err
+		}
+		return t.commit(ctx, false)
+	})
+	if err == nil {
+		err = errors.Join(c.engine.store.Sync(), c.follow())
+	}
+	if err != nil {
+		return err
+	}
+	c.engine.log.Info("table loaded; following its changes", "relation", c.rel.Name, "lsn", at.LSN, "rows", c.rows.Load())
+	return c.between(ctx)
+}
+
+// keepPosition adds the position to a batch.
+func (c *tableCopy) keepPosition(txn *state.Txn) error {
+	data, err := json.Marshal(c.at)
+	if err == nil {
+		txn.SetMeta(copyPositionKey(c.rel.ID), data)
+	}
+	return err
+}
+
+// follow puts the table into a circuit of its own, for the changes since its snapshot.
+func (c *tableCopy) follow() error {
 	c.own = c.engine.store.NewTxn()
 	c.table = circuit.New(txnOpener{c.own})
-	if err := c.table.AddTable(uint32(c.rel.ID), c.rel.Name, c.rel.Columns.Types(), c.rel.Key); err != nil {
-		return err
-	}
-	c.at = at.LSN
-	return c.between(ctx)
+	return c.table.AddTable(uint32(c.rel.ID), c.rel.Name, c.rel.Columns.Types(), c.rel.Key)
 }
 
 // between runs between two transactions.
 func (c *tableCopy) between(ctx context.Context) error {
-	if !c.told && c.at+copyNear >= c.engine.reached(c.main) {
+	if !c.told && c.at.LSN+copyNear >= c.engine.reached(c.main) {
 		c.told = true
-		c.ready <- c.at
+		c.ready <- c.at.LSN
 		select {
 		case c.end = <-c.until:
 		case <-ctx.Done():
 			return ctx.Err()
 		}
 	}
-	if c.told && c.at >= c.end {
+	if c.told && c.at.LSN >= c.end {
 		return errCopied
 	}
+	if time.Since(c.confirmed) < c.engine.checkpointInterval() {
+		return nil
+	}
+	if err := c.commit(); err != nil {
+		return err
+	}
+	if err := c.engine.store.Sync(); err != nil {
+		return err
+	}
+	c.source.Confirm(c.at)
+	c.confirmed = time.Now()
 	return nil
+}
+
+// commit commits what is applied, with the position.
+func (c *tableCopy) commit() error {
+	if err := c.keepPosition(c.own); err != nil {
+		return err
+	}
+	return c.own.Commit(nil)
 }
 
 // Commit applies a transaction, or a step of a large one, unless it lies
@@ -221,7 +315,7 @@ func (c *tableCopy) Commit(ctx context.Context, t *connectors.Txn) error {
 	if t.Release != nil {
 		defer t.Release()
 	}
-	if !c.within {
+	if c.at.Step == 0 {
 		if err := c.between(ctx); err != nil {
 			return err
 		}
@@ -230,25 +324,23 @@ func (c *tableCopy) Commit(ctx context.Context, t *connectors.Txn) error {
 			return errCopied
 		}
 	}
-	c.within = !t.Last
-	for _, ch := range t.Changes {
+	for _, ch := range t.Changes { // one at most
 		if err := c.table.Step(map[uint32]*zset.Changes{uint32(c.rel.ID): ch.Changes}); err != nil {
 			return err
 		}
-		if err := c.own.Commit(nil); err != nil {
-			return err
-		}
 	}
-	if !t.Last {
-		return nil
+	c.at = t.Position
+	if err := c.commit(); err != nil || !t.Last {
+		return err
 	}
-	c.at = t.Position.LSN
 	return c.between(ctx)
 }
 
 // Progress moves on without changes.
 func (c *tableCopy) Progress(ctx context.Context, at connectors.LSN) error {
-	c.at = max(c.at, at)
+	if at > c.at.LSN {
+		c.at = connectors.Position{LSN: at}
+	}
 	return c.between(ctx)
 }
 
@@ -273,13 +365,4 @@ func (e *Engine) reached(src catalog.ID) connectors.LSN {
 		}
 	}
 	return 0
-}
-
-// dropState drops a state that the circuit does not know of.
-func (e *Engine) dropState(fp physical.Fingerprint) error {
-	t := e.ticker
-	return t.do(e.ctx(), func() error {
-		t.txn.DropState(fp)
-		return t.commit(e.ctx(), false)
-	})
 }
