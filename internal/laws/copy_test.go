@@ -139,8 +139,8 @@ func TestCopyKilledBehindSnapshot(t *testing.T) {
 			g.Wait()
 			p.Throttle(0)
 			eventually(t, a.h, "SELECT altering FROM helios.sources", "∅")
-			if n := a.logged("the copy of a table goes on"); n != 1 {
-				t.Errorf("it went on %d times behind its snapshot", n)
+			if n, loads := a.logged("the copy of a table goes on"), a.logged("table loaded"); n != 1 || loads != 1 {
+				t.Errorf("it went on %d times behind its snapshot, and was loaded %d times", n, loads)
 			}
 			a.same(c.same, "SELECT n FROM base")
 			eventually(t, a.c, copySlots, "0")
