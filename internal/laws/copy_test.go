@@ -19,14 +19,14 @@ const (
 )
 
 // newCopier is a program with a source over one of three tables, behind a proxy.
-func newCopier(t *testing.T, pg *pgtest.Server) (*alterer, *faultproxy.Proxy) {
+func newCopier(t *testing.T, pg *pgtest.Server, checkpoint string) (*alterer, *faultproxy.Proxy) {
 	t.Helper()
 	a := &alterer{t: t, pg: pg, db: pg.CreateDatabase(t)}
 	a.c = pg.MustConnect(t, a.db).PgConn()
 	must(t, a.c, `CREATE TABLE base (id int PRIMARY KEY, n int); INSERT INTO base VALUES (1, 0);
 		CREATE TABLE a (id int PRIMARY KEY, n int, v text); INSERT INTO a SELECT i, 0, repeat('x', 100) FROM generate_series(1, 60000) i;
 		CREATE TABLE f (x int, y text); ALTER TABLE f REPLICA IDENTITY FULL; INSERT INTO f SELECT i % 100, repeat('y', 100) FROM generate_series(1, 60000) i`)
-	a.s = newServer(t, "--memory", "64MB", "--checkpoint-interval", "5ms")
+	a.s = newServer(t, "--memory", "64MB", "--checkpoint-interval", checkpoint)
 	a.start()
 	p, dsn := proxied(t, pg)
 	must(t, a.h, fmt.Sprintf(`CREATE SOURCE src FROM CDC CONNECTION %s TABLES (base)
@@ -56,7 +56,7 @@ func TestCopyKilled(t *testing.T) {
 			seed := rand.Uint64()
 			t.Logf("seed %d", seed)
 			rng := rand.New(rand.NewPCG(seed, 8))
-			a, p := newCopier(t, pg)
+			a, p := newCopier(t, pg, "5ms")
 			if c.before != "" {
 				must(t, a.h, c.before)
 			}
@@ -107,7 +107,7 @@ func TestCopyKilledBehindSnapshot(t *testing.T) {
 	pg := pgtest.Start(t, pgtest.Setting("max_replication_slots", "20"), pgtest.Setting("max_wal_senders", "20"))
 	for _, c := range []struct{ table, same string }{{"a", sameA}, {"f", sameF}} {
 		t.Run(c.table, func(t *testing.T) {
-			a, p := newCopier(t, pg)
+			a, p := newCopier(t, pg, "1s") // positions are kept with what they are of, not only then
 			p.Throttle(3 << 20)
 			ctx, cancel := context.WithCancel(context.Background())
 			var g sync.WaitGroup
@@ -129,7 +129,8 @@ func TestCopyKilledBehindSnapshot(t *testing.T) {
 					t.Fatal("its snapshot does not end")
 				}
 			}
-			time.Sleep(50 * time.Millisecond)
+			p.Throttle(1 << 20) // both sources: this one stays behind
+			time.Sleep(600 * time.Millisecond)
 			a.s.Kill()
 			if a.logged("table copied") > 0 {
 				t.Fatal("the copy has ended too early")
@@ -154,7 +155,7 @@ func TestCopySlotFreed(t *testing.T) {
 	pg := pgtest.Start(t, pgtest.Setting("max_replication_slots", "20"), pgtest.Setting("max_wal_senders", "20"))
 	for _, end := range []string{"restart", "drop source"} {
 		t.Run(end, func(t *testing.T) {
-			a, p := newCopier(t, pg)
+			a, p := newCopier(t, pg, "5ms")
 			p.Throttle(1 << 20)
 			h := a.s.connect()
 			ctx, cancel := context.WithCancel(context.Background())
