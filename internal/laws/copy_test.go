@@ -15,6 +15,7 @@ import (
 const (
 	copySlots = "SELECT count(*) FROM pg_replication_slots WHERE slot_name LIKE 'helios_copy%' AND database = current_database()"
 	sameA     = "SELECT count(*), sum(id::bigint), sum(n), sum(n * id::bigint), sum(length(v)) FROM a"
+	sameP     = "SELECT count(*), sum(id::bigint), sum(n), sum(n * id::bigint), sum(length(v)) FROM p"
 	sameF     = "SELECT x, count(*) FROM f GROUP BY x"
 )
 
@@ -25,6 +26,9 @@ func newCopier(t *testing.T, pg *pgtest.Server, checkpoint string) (*alterer, *f
 	a.c = pg.MustConnect(t, a.db).PgConn()
 	must(t, a.c, `CREATE TABLE base (id int PRIMARY KEY, n int); INSERT INTO base VALUES (1, 0);
 		CREATE TABLE a (id int PRIMARY KEY, n int, v text); INSERT INTO a SELECT i, 0, repeat('x', 100) FROM generate_series(1, 60000) i;
+		CREATE TABLE p (id int PRIMARY KEY, n int, v text) PARTITION BY RANGE (id);
+		CREATE TABLE p1 PARTITION OF p FOR VALUES FROM (0) TO (50000); CREATE TABLE p2 PARTITION OF p FOR VALUES FROM (50000) TO (60000);
+		INSERT INTO p SELECT i, 0, repeat('x', 100) FROM generate_series(0, 59999) i;
 		CREATE TABLE f (x int, y text); ALTER TABLE f REPLICA IDENTITY FULL; INSERT INTO f SELECT i % 100, repeat('y', 100) FROM generate_series(1, 60000) i`)
 	a.s = newServer(t, "--memory", "64MB", "--checkpoint-interval", checkpoint)
 	a.start()
@@ -47,10 +51,11 @@ func (a *alterer) begin(sql string) {
 // to: the copy goes on, and in the end the table is as in the source.
 func TestCopyKilled(t *testing.T) {
 	pg := pgtest.Start(t, pgtest.Setting("max_replication_slots", "20"), pgtest.Setting("max_wal_senders", "20"))
-	for _, c := range []struct{ name, before, sql, same, table string }{
-		{"add", "", "ALTER SOURCE src ADD TABLE a", sameA, "a"},
-		{"add without a key", "", "ALTER SOURCE src ADD TABLE f", sameF, "f"},
-		{"refresh", "ALTER SOURCE src ADD TABLE a; CREATE MATERIALIZED VIEW a_sum AS SELECT count(*) AS n, sum(n) AS s FROM a", "ALTER SOURCE src REFRESH TABLE a", sameA, "a"},
+	for _, c := range []struct{ name, before, upstream, sql, same, table string }{
+		{"add", "", "", "ALTER SOURCE src ADD TABLE a", sameA, "a"},
+		{"add without a key", "", "", "ALTER SOURCE src ADD TABLE f", sameF, "f"},
+		{"refresh", "ALTER SOURCE src ADD TABLE a; CREATE MATERIALIZED VIEW v AS SELECT count(*) AS n, sum(n) AS s FROM a", "", "ALTER SOURCE src REFRESH TABLE a", sameA, "a"},
+		{"stale", "ALTER SOURCE src ADD TABLE p; CREATE MATERIALIZED VIEW v AS SELECT count(*) AS n, sum(n) AS s FROM p", "ALTER TABLE p DETACH PARTITION p2", "SELECT 1", sameP, "p"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			seed := rand.Uint64()
@@ -61,6 +66,9 @@ func TestCopyKilled(t *testing.T) {
 				must(t, a.h, c.before)
 			}
 			p.Throttle(4 << 20) // else it may be over before the first kill
+			if c.upstream != "" {
+				must(t, a.c, c.upstream)
+			}
 			a.begin(c.sql)
 			for kill := range 6 {
 				for range rng.IntN(4) {
@@ -68,6 +76,7 @@ func TestCopyKilled(t *testing.T) {
 					must(t, a.c, fmt.Sprintf(`UPDATE a SET n = n + 1 WHERE id BETWEEN %d AND %d`, i, i+200))
 					must(t, a.c, fmt.Sprintf(`UPDATE a SET id = id + %d WHERE id BETWEEN %d AND %d`, 100000*(kill+1), i+100, i+103))
 					must(t, a.c, fmt.Sprintf(`DELETE FROM a WHERE id BETWEEN %d AND %d`, i+150, i+170))
+					must(t, a.c, fmt.Sprintf(`UPDATE p SET n = n + 1 WHERE id BETWEEN %d AND %d`, i, i+200))
 					must(t, a.c, fmt.Sprintf(`UPDATE f SET x = (x + 1) %% 100 WHERE ctid IN ('(%d,1)', '(%d,2)')`, i%900, i%900))
 					must(t, a.c, fmt.Sprintf(`DELETE FROM f WHERE ctid = '(%d,3)'`, i%900))
 					must(t, a.c, "UPDATE base SET n = n + 1")
@@ -82,10 +91,10 @@ func TestCopyKilled(t *testing.T) {
 			}
 			p.Throttle(0)
 			eventually(t, a.h, "SELECT altering FROM helios.sources", "∅")
-			must(t, a.c, "UPDATE a SET n = n + 1 WHERE id % 500 = 0; DELETE FROM f WHERE x = 7; INSERT INTO f VALUES (101, 'last')")
+			must(t, a.c, "UPDATE a SET n = n + 1 WHERE id % 500 = 0; UPDATE p SET n = n + 1 WHERE id % 500 = 0; DELETE FROM f WHERE x = 7; INSERT INTO f VALUES (101, 'last')")
 			a.same(c.same, "SELECT n FROM base")
 			if c.before != "" {
-				a.same("SELECT n, s FROM a_sum -- SELECT count(*), sum(n) FROM a")
+				a.same("SELECT n, s FROM v -- SELECT count(*), sum(n) FROM " + c.table)
 			}
 			snapshots, others := wentOn(t, a.s), a.logged("the copy of a table goes on")
 			if t.Logf("went on %d times in the snapshot, %d times behind it", snapshots, others); snapshots == 0 {
@@ -173,7 +182,7 @@ func TestCopySlotFreed(t *testing.T) {
 			if err := <-done; err == nil {
 				t.Fatal("it was not canceled")
 			}
-			eventually(t, a.h, "SELECT altering FROM helios.sources", "∅")
+			eventually(t, a.h, "SELECT altering FROM helios.sources", "dropping the slot")
 			if got := must(t, a.c, copySlots)[0]; got != "1" {
 				t.Fatalf("%s slots", got)
 			}

@@ -124,11 +124,12 @@ func (e *Engine) endAlteration(src catalog.ID) {
 	}
 }
 
-// altering tells what alters a source and how far it is; "" if nothing does.
-func (e *Engine) altering(src catalog.ID) string {
+// altering tells what alters a source and how far it is, or what is left of
+// that; "" if nothing does.
+func (e *Engine) altering(src *catalog.Source) string {
 	e.sources.Lock()
 	defer e.sources.Unlock()
-	if a := e.sources.altering[src]; a != nil {
+	if a := e.sources.altering[src.ID]; a != nil {
 		text := fmt.Sprintf("%s: %d rows", a.what, a.rows.Load())
 		if source := a.source.Load(); source != nil {
 			if c := snapshotChunks(*source, [2]int64{}); c[1] > 0 {
@@ -136,6 +137,9 @@ func (e *Engine) altering(src catalog.ID) string {
 			}
 		}
 		return text
+	}
+	if len(src.Ended) > 0 {
+		return "dropping the slot of a copy that has ended"
 	}
 	return ""
 }

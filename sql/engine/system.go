@@ -195,7 +195,7 @@ func (e *Engine) sourceRows(v *readView, row *rowBuilder) error {
 		} else {
 			row.null().null()
 		}
-		if err := row.int(r.transactions.Load()).int(r.changes.Load()).opt(message).opt(e.altering(src.ID)).end(); err != nil {
+		if err := row.int(r.transactions.Load()).int(r.changes.Load()).opt(message).opt(e.altering(src)).end(); err != nil {
 			return err
 		}
 	}
