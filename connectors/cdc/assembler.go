@@ -48,6 +48,8 @@ type assembler struct {
 	noted    []*Table // by table: its definition as of the journal's end
 	flushed  []*Table // and as of what the sink has
 	redefine bool     // they differ
+	// forget takes what is said of added tables whose snapshot goes on, see added.go; nil: nothing is.
+	forget func(*txnBuf) error
 
 	// The sink's methods under the context of the whole run: the loss of a
 	// connection does not interrupt them.
@@ -234,6 +236,11 @@ func (a *assembler) flush(p connectors.Position, last bool) error {
 	a.cur = nil
 	a.stepRows, a.stepBytes = 0, 0
 	b.Position, b.CommitTime, b.XID, b.Last = p, a.time, a.xid, last
+	if a.forget != nil {
+		if err := a.forget(b); err != nil {
+			return err
+		}
+	}
 	b.Rows, b.Bytes = 0, 0
 	for i := range b.Changes {
 		b.Rows += b.Changes[i].Changes.Len()

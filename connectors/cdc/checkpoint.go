@@ -20,11 +20,20 @@ type Checkpoint struct {
 	StepLSN connectors.LSN
 	// Snapshot is the progress of a snapshot that is not at its end.
 	Snapshot *SnapshotProgress
+	// Added are tables that are added and not yet among Tables: their snapshot
+	// is not at its end.
+	Added *AddedProgress
 	// Tables are the definitions as of here.
 	Tables   []*Table
 	Slot     string
 	SystemID string // the server's
 	Timeline uint32 // the server's, in the history of which LSN lies; 0: not known
+}
+
+// AddedProgress is how far the snapshot of added tables has come.
+type AddedProgress struct {
+	Snapshot SnapshotProgress
+	Tables   []*Table // their definitions
 }
 
 // IsZero reports whether nothing was reached yet.
@@ -40,6 +49,7 @@ type checkpointJSON struct {
 	Step     uint64            `json:"step,omitempty"`
 	StepLSN  string            `json:"step_lsn,omitempty"`
 	Snapshot *SnapshotProgress `json:"snapshot,omitempty"`
+	Added    *AddedProgress    `json:"added,omitempty"`
 	Tables   []*Table          `json:"tables,omitempty"`
 	Slot     string            `json:"slot,omitempty"`
 	SystemID string            `json:"system_id,omitempty"`
@@ -48,7 +58,7 @@ type checkpointJSON struct {
 
 // MarshalJSON writes LSNs in PostgreSQL's notation.
 func (c Checkpoint) MarshalJSON() ([]byte, error) {
-	j := checkpointJSON{LSN: c.LSN.String(), Step: c.Step, Snapshot: c.Snapshot, Tables: c.Tables, Slot: c.Slot, SystemID: c.SystemID, Timeline: c.Timeline}
+	j := checkpointJSON{LSN: c.LSN.String(), Step: c.Step, Snapshot: c.Snapshot, Added: c.Added, Tables: c.Tables, Slot: c.Slot, SystemID: c.SystemID, Timeline: c.Timeline}
 	if c.StepLSN != 0 {
 		j.StepLSN = c.StepLSN.String()
 	}
@@ -61,7 +71,7 @@ func (c *Checkpoint) UnmarshalJSON(data []byte) (err error) {
 	if err := json.Unmarshal(data, &j); err != nil {
 		return fmt.Errorf("reading a checkpoint: %w", err)
 	}
-	*c = Checkpoint{Step: j.Step, Snapshot: j.Snapshot, Tables: j.Tables, Slot: j.Slot, SystemID: j.SystemID, Timeline: j.Timeline}
+	*c = Checkpoint{Step: j.Step, Snapshot: j.Snapshot, Added: j.Added, Tables: j.Tables, Slot: j.Slot, SystemID: j.SystemID, Timeline: j.Timeline}
 	if c.LSN, err = connectors.ParseLSN(j.LSN); err != nil {
 		return fmt.Errorf("reading a checkpoint: %w", err)
 	}
@@ -70,7 +80,11 @@ func (c *Checkpoint) UnmarshalJSON(data []byte) (err error) {
 			return fmt.Errorf("reading a checkpoint: %w", err)
 		}
 	}
-	for _, t := range c.Tables {
+	tables := c.Tables
+	if c.Added != nil {
+		tables = append(slices.Clip(tables), c.Added.Tables...)
+	}
+	for _, t := range tables {
 		if t == nil || len(t.Columns) == 0 {
 			return pgerr.Newf(pgerr.InvalidParameterValue, "reading a checkpoint: a table without columns")
 		}
@@ -102,24 +116,49 @@ func (s *Source) Checkpoint() Checkpoint {
 	if c.Tables = append(c.Tables, s.tables...); s.adding {
 		c.Tables = c.Tables[:s.firstAdded]
 	}
-	if s.pos.snapshot {
-		p := SnapshotProgress{}
-		if s.progress != nil {
-			p = *s.progress
-		}
-		p.Rows, p.Tables = 0, slices.Clone(p.Tables)
-		for i, t := range s.tables {
-			at := slices.IndexFunc(p.Tables, func(tp TableProgress) bool { return tp.OID == t.OID })
-			if at < 0 {
-				at = len(p.Tables)
-				p.Tables = append(p.Tables, TableProgress{Schema: t.Schema, Table: t.Name, OID: t.OID})
-			}
-			p.Tables[at].Rows = s.snapshotRows[i]
-			p.Rows += s.snapshotRows[i]
-		}
-		c.Snapshot = &p
+	switch {
+	case s.pos.snapshot:
+		c.Snapshot = s.withRows(0)
+	case s.adding && s.progress != nil:
+		c.Added = &AddedProgress{Snapshot: *s.withRows(s.firstAdded), Tables: slices.Clone(s.tables[s.firstAdded:])}
 	}
 	return c
+}
+
+// withRows gives the progress with the rows that were handed out of the tables
+// from first on.
+func (s *Source) withRows(first int) *SnapshotProgress {
+	p := new(SnapshotProgress)
+	if s.progress != nil {
+		*p = *s.progress
+	}
+	p.Rows, p.Tables = 0, slices.Clone(p.Tables)
+	for i, t := range s.tables[first:] {
+		at := slices.IndexFunc(p.Tables, func(tp TableProgress) bool { return tp.OID == t.OID })
+		if at < 0 {
+			at = len(p.Tables)
+			p.Tables = append(p.Tables, TableProgress{Schema: t.Schema, Table: t.Name, OID: t.OID})
+		}
+		p.Tables[at].Rows = s.snapshotRows[first+i]
+		p.Rows += s.snapshotRows[first+i]
+	}
+	return p
+}
+
+// of gives the progress of some of the tables; nil: of none.
+func (a *AddedProgress) of(tables []*Table) *AddedProgress {
+	if len(tables) == 0 {
+		return nil
+	}
+	return &AddedProgress{*a.Snapshot.of(tables), tables}
+}
+
+// of gives the progress of some of the tables.
+func (p SnapshotProgress) of(tables []*Table) *SnapshotProgress {
+	p.Tables = slices.DeleteFunc(slices.Clone(p.Tables), func(tp TableProgress) bool {
+		return !slices.ContainsFunc(tables, func(t *Table) bool { return t.OID == tp.OID })
+	})
+	return &p
 }
 
 // Confirm says that everything up to a checkpoint of this source is durable
@@ -146,7 +185,8 @@ func (s *Source) Confirm(cp Checkpoint) error {
 // snapshot it goes on with what is missing of it, if its slot is still there.
 //
 // Listed tables may be other ones than the checkpoint's: one that is listed no
-// more is left out from there on, and one that is new gets a snapshot of its own, see added.go.
+// more is left out from there on, and one that is new gets a snapshot of its own, see added.go,
+// which goes on when the checkpoint has a part of it.
 // With AllTables and Schemas they stay the checkpoint's.
 func (s *Source) Restore(cp Checkpoint) error {
 	s.mu.Lock()
@@ -164,19 +204,23 @@ func (s *Source) Restore(cp Checkpoint) error {
 	if cp.IsZero() || mode == SnapshotAlways || cp.Snapshot != nil && (cp.Snapshot.LSN == 0 || mode == SnapshotInitialOnly) {
 		return nil
 	}
-	specs, tables, err := s.restoredTables(cp)
+	if a := cp.Added; a != nil && (cp.Snapshot != nil || a.Snapshot.LSN == 0 || a.Snapshot.LSN > cp.LSN || mode == SnapshotNever) {
+		cp.Added = nil
+	}
+	specs, tables, begun, err := s.restoredTables(cp)
 	if err != nil {
 		return err
 	}
-	if cp.Snapshot != nil {
-		p := *cp.Snapshot
-		p.Tables = slices.DeleteFunc(slices.Clone(p.Tables), func(tp TableProgress) bool {
-			return !slices.ContainsFunc(tables, func(t *Table) bool { return t.OID == tp.OID })
-		})
-		cp.Snapshot = &p
+	s.firstAdded, s.adding, s.progress = len(tables), len(begun) > 0, nil
+	if tables = append(tables, begun...); cp.Snapshot != nil {
+		cp.Snapshot = cp.Snapshot.of(tables)
+		s.progress = cp.Snapshot
+	}
+	if cp.Added = cp.Added.of(begun); s.adding {
+		s.progress = &cp.Added.Snapshot
 	}
 	s.restored = &cp
-	s.feed.restored, s.feed.adding = tables, len(specs)-len(tables)
+	s.feed.restored, s.feed.adding, s.feed.begun = tables, len(specs)-s.firstAdded, len(begun)
 	cfg := s.feed.fresh
 	cfg.TableSpecs, cfg.AllTables, cfg.Schemas = specs, false, nil
 	if cfg.SystemID == "" {
@@ -189,10 +233,10 @@ func (s *Source) Restore(cp Checkpoint) error {
 	s.tables, s.systemID = append([]*Table(nil), tables...), cp.SystemID
 	s.timeline = cp.Timeline
 	s.pos = mark{at: cp.Position(), snapshot: cp.Snapshot != nil}
-	if s.progress = cp.Snapshot; cp.Snapshot != nil {
-		s.snapshotRows = make([]uint64, len(tables))
+	s.snapshotRows = make([]uint64, len(tables))
+	if s.progress != nil {
 		for i, t := range tables {
-			for _, tp := range cp.Snapshot.Tables {
+			for _, tp := range s.progress.Tables {
 				if tp.OID == t.OID {
 					s.snapshotRows[i] = tp.Rows
 				}
@@ -202,35 +246,43 @@ func (s *Source) Restore(cp Checkpoint) error {
 	return nil
 }
 
-// restoredTables matches the configured tables with the checkpoint's. Those
-// that it lacks come last.
-func (s *Source) restoredTables(cp Checkpoint) (specs []TableSpec, tables []*Table, err error) {
-	tables = []*Table{}
-	pin := func(spec TableSpec, t *Table) {
-		spec.Pin = &Pin{OID: t.OID}
-		specs, tables = append(specs, spec), append(tables, t)
+// restoredTables matches the configured tables with the checkpoint's, then with
+// those that it has a part of. Those that it lacks come last.
+func (s *Source) restoredTables(cp Checkpoint) (specs []TableSpec, tables, begun []*Table, err error) {
+	var parts []*Table
+	if cp.Added != nil {
+		parts = cp.Added.Tables
 	}
 	cfg := &s.feed.fresh
-	if len(cfg.TableSpecs) == 0 {
-		for _, t := range cp.Tables {
-			pin(TableSpec{Schema: t.Schema, Name: t.Name}, t)
+	wanted := cfg.TableSpecs
+	if len(wanted) == 0 {
+		for _, t := range slices.Concat(cp.Tables, parts) {
+			wanted = append(wanted, TableSpec{Schema: t.Schema, Name: t.Name})
 		}
 	}
-	var added []TableSpec
-	for _, spec := range cfg.TableSpecs {
-		at := slices.IndexFunc(cp.Tables, func(t *Table) bool { return t.Schema == spec.Schema && t.Name == spec.Name })
-		if at < 0 {
-			added = append(added, spec)
-			continue
+	// take gives the wanted tables of a list.
+	take := func(list []*Table) []*Table {
+		taken, left := []*Table{}, []TableSpec{}
+		for _, spec := range wanted {
+			at := slices.IndexFunc(list, func(t *Table) bool { return t.Schema == spec.Schema && t.Name == spec.Name })
+			if at < 0 {
+				left = append(left, spec)
+				continue
+			}
+			spec.Pin = &Pin{OID: list[at].OID}
+			specs, taken = append(specs, spec), append(taken, list[at])
 		}
-		pin(spec, cp.Tables[at])
+		wanted = left
+		return taken
 	}
-	if len(added) > 0 && cfg.SnapshotMode == SnapshotInitialOnly {
-		return nil, nil, pgerr.Newf(pgerr.FeatureNotSupported, "table %s is not in the checkpoint: adding a table to a source with snapshot mode initial_only is not supported", added[0]).
+	tables = take(cp.Tables)
+	if len(wanted) > 0 && cfg.SnapshotMode == SnapshotInitialOnly {
+		return nil, nil, nil, pgerr.Newf(pgerr.FeatureNotSupported, "table %s is not in the checkpoint: adding a table to a source with snapshot mode initial_only is not supported", wanted[0]).
 			WithHint("Capture it with a source of its own, or begin anew without a checkpoint.")
 	}
-	if specs = append(specs, added...); len(specs) == 0 {
-		return nil, nil, pgerr.Newf(pgerr.InvalidParameterValue, "the checkpoint has no tables")
+	begun = take(parts)
+	if specs = append(specs, wanted...); len(specs) == 0 {
+		return nil, nil, nil, pgerr.Newf(pgerr.InvalidParameterValue, "the checkpoint has no tables")
 	}
-	return specs, tables, nil
+	return specs, tables, begun, nil
 }

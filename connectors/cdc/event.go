@@ -85,6 +85,10 @@ type Message struct {
 	Transactional bool
 }
 
+// ofSnapshot reports whether the event is of a snapshot, and not of a
+// transaction that touches what a snapshot has given.
+func (e *Event) ofSnapshot() bool { return e.Snapshot != 0 && e.XID == 0 }
+
 // Before is the old row, as far as the replica identity makes the server send
 // it: all columns (FULL), the key's, or none (HasBefore false), as of an
 // update that leaves the key alone.

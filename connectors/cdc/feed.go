@@ -24,6 +24,7 @@ type feed struct {
 	fresh     Config   // what to begin anew with
 	restored  []*Table // with cfg.events: the tables as of the start
 	adding    int      // that many of the configured ones, at their end, are new since
+	begun     int      // of the first of these a snapshot was begun
 	m         counters
 	confirmed atomic.Uint64
 	pace      atomic.Pointer[pace]
@@ -149,19 +150,21 @@ func (s *feed) Metrics() Metrics {
 // A run is one call of Run: what lives through reconnections.
 type run struct {
 	*feed
-	cfg      Config // with the tables pinned, once they are known
-	sink     connectors.Sink
-	tables   []*tableState
-	versions []*Table // with cfg.events: the tables as of the sink's position
-	adding   int      // of feed: they have no snapshot yet
-	asm      *assembler
-	told     bool           // the sink knows the tables
-	kept     [2]string      // system identifier and timeline that the sink has
-	renewed  bool           // the sink's tables are to be replaced; others may stand for them
-	lost     error          // why, if the position was lost
-	void     bool           // what the sink has of a snapshot is of before that
-	held     *pgconn.PgConn // whose temporary slot is to be streamed from
-	whole    bool           // the next connection gets each transaction when it has committed
+	cfg       Config // with the tables pinned, once they are known
+	sink      connectors.Sink
+	tables    []*tableState
+	versions  []*Table      // with cfg.events: the tables as of the sink's position
+	adding    int           // of feed: they are not at the end of their snapshot
+	begun     int           // of feed: and the sink has a record of it
+	forgotten []*tableState // of these, those that go on while transactions are handed out
+	asm       *assembler
+	told      bool           // the sink knows the tables
+	kept      [2]string      // system identifier and timeline that the sink has
+	renewed   bool           // the sink's tables are to be replaced; others may stand for them
+	lost      error          // why, if the position was lost
+	void      bool           // what the sink has of a snapshot is of before that
+	held      *pgconn.PgConn // whose temporary slot is to be streamed from
+	whole     bool           // the next connection gets each transaction when it has committed
 }
 
 // The bounds of the wait between two attempts, by what the server says: another
@@ -193,7 +196,7 @@ func backoff(err error, failures int) time.Duration {
 // Run delivers changes to the sink, from start on, until ctx ends or an error
 // that no retry mends.
 func (s *feed) Run(ctx context.Context, start *connectors.Position, sink connectors.Sink) error {
-	r := &run{feed: s, cfg: s.cfg, sink: sink, versions: s.restored, adding: s.adding, kept: [2]string{s.cfg.SystemID, fmt.Sprint(s.cfg.Timeline)}}
+	r := &run{feed: s, cfg: s.cfg, sink: sink, versions: s.restored, adding: s.adding, begun: s.begun, kept: [2]string{s.cfg.SystemID, fmt.Sprint(s.cfg.Timeline)}}
 	defer r.release(ctx)
 	if start != nil && s.cfg.SnapshotMode == SnapshotInitialOnly {
 		return nil // the snapshot is in
@@ -257,7 +260,7 @@ func (s *feed) Run(ctx context.Context, start *connectors.Position, sink connect
 
 // beginAnew lets the next attempt take a new snapshot of what the sink has.
 func (r *run) beginAnew(why error) {
-	r.cfg, r.tables, r.versions, r.adding, r.asm, r.told, r.renewed, r.void, r.lost = r.fresh.anew(), nil, nil, 0, nil, false, true, true, why
+	r.cfg, r.tables, r.versions, r.adding, r.begun, r.asm, r.told, r.renewed, r.void, r.lost = r.fresh.anew(), nil, nil, 0, 0, nil, false, true, true, why
 	if !r.cfg.events {
 		r.sink.Status("snapshot", why)
 	}
@@ -290,14 +293,14 @@ func (r *run) attempt(ctx context.Context, start *connectors.Position) error {
 	}
 	err = watched(ctx, &r.cfg, conn.PID(), nil, func(ctx context.Context) error {
 		return r.publish(ctx, conn, found, func(t *tableState) bool {
-			return start == nil && unfinished == nil || t.ID >= len(found.tables)-r.adding
+			return start == nil && unfinished == nil || t.ID >= len(found.tables)-r.adding+r.begun
 		})
 	})
 	if err != nil {
 		return err
 	}
 	if start == nil {
-		r.adding = 0 // the snapshot is of all tables
+		r.adding, r.begun = 0, 0 // the snapshot is of all tables
 	}
 	if err := r.announce(ctx, found, start != nil, unfinished != nil); err != nil {
 		return err
@@ -325,7 +328,7 @@ func (r *run) attempt(ctx context.Context, start *connectors.Position) error {
 	if r.asm == nil {
 		r.asm = newAssembler(ctx, r.sink, &r.cfg, len(r.tables), *start, &r.m)
 		r.asm.pace = &r.pace
-		r.asm.noted, r.asm.flushed = r.versions, slices.Clone(r.versions)
+		r.asm.noted, r.asm.flushed = slices.Clone(r.versions), slices.Clone(r.versions)
 	}
 	if r.adding > 0 {
 		if err := r.addTables(ctx, conn); err != nil {
@@ -350,7 +353,7 @@ func (r *run) announce(ctx context.Context, found *Discovered, streaming, unfini
 	list := make([]connectors.Table, len(found.tables))
 	renews := r.renewed && !r.cfg.events && slices.ContainsFunc(found.tables, func(t *tableState) bool { return t.failed == nil })
 	for i, t := range found.tables {
-		if t.failed != nil && (!streaming && !unfinished && !renews || r.isAdded(t)) {
+		if t.failed != nil && (!streaming && !unfinished && !renews || t.ID >= len(found.tables)-r.adding+r.begun) {
 			return t.failed
 		}
 		if t.failed != nil && t.kind != 0 && r.cfg.SnapshotMode == SnapshotWhenNeeded && pgerr.CodeOf(t.failed) == pgerr.UndefinedTable {
@@ -365,7 +368,7 @@ func (r *run) announce(ctx context.Context, found *Discovered, streaming, unfini
 	if !r.told {
 		err := r.sink.Tables(ctx, list)
 		if o, ok := r.sink.(orderedSink); ok {
-			err = o.announce(ctx, found.SystemID, r.versions[:len(r.versions)-r.adding])
+			err = o.announce(ctx, found.SystemID, r.versions[:len(r.versions)-r.adding+r.begun])
 		}
 		if err != nil {
 			return &sinkError{err}

@@ -78,11 +78,11 @@ func (t *tableState) adopt(d *Table) {
 }
 
 // adoptVersions gives the found tables the definitions that the sink knows of
-// them, or makes theirs the first. Within an unfinished snapshot a table whose definition
-// is another begins anew by the one that was found.
+// them, or makes theirs the first. Within an unfinished snapshot, of all tables or of
+// added ones, a table whose definition is another begins anew by the one that was found.
 func (r *run) adoptVersions(found *Discovered, unfinished bool) {
 	if r.versions != nil {
-		r.versions = slices.Clone(r.versions[:min(len(r.versions), len(found.tables)-r.adding)])
+		r.versions = slices.Clone(r.versions[:min(len(r.versions), len(found.tables)-r.adding+r.begun)])
 		for _, t := range found.tables {
 			if t.ID == len(r.versions) { // it is added
 				d := t.definition()
@@ -91,11 +91,11 @@ func (r *run) adoptVersions(found *Discovered, unfinished bool) {
 				continue
 			}
 			d, is, old := t.definition(), t.fingerprint(), r.versions[t.ID]
-			if t.adopt(old); unfinished && t.failed == nil && t.fingerprint() != is {
+			if t.adopt(old); (unfinished || r.isAdded(t)) && t.failed == nil && t.fingerprint() != is {
 				d.Version = old.Version + 1
 				t.adopt(d)
-				r.versions, r.told = slices.Clone(r.versions), false
 				r.versions[t.ID] = d
+				r.told = r.told && r.isAdded(t) // whose snapshot tells the sink
 			}
 		}
 		return

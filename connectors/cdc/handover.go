@@ -14,7 +14,7 @@ type item struct {
 	kind     itemKind
 	txn      *txnBuf
 	chunk    connectors.SnapshotChunk
-	last     bool // chunk of the snapshot, or nothing but tables that were voided
+	last     bool // chunk of the snapshot, or nothing follows what was voided
 	at       connectors.Position
 	tables   []*Table
 	systemID string
@@ -22,7 +22,7 @@ type item struct {
 	err      error // of table
 	table    int
 	received time.Time
-	progress *SnapshotProgress // behind a chunk
+	progress *SnapshotProgress // behind a chunk, or what is void
 }
 
 type itemKind uint8
@@ -60,7 +60,7 @@ type handover struct {
 
 	snapshotAt connectors.LSN
 	record     []byte // the last one
-	held       item   // the chunk, or voided table, that may be the last one
+	held       item   // the chunk, or what was voided, that may be the last one
 	heldAny    bool
 	lastBeat   time.Time
 }
@@ -146,12 +146,11 @@ func (h *handover) SnapshotResume(ctx context.Context, at connectors.LSN) error 
 }
 
 func (h *handover) SnapshotVoid(ctx context.Context, table, chunk int) error {
-	return h.put(ctx, voided(table, chunk))
-}
-
-// voided says that rows are void: of a chunk, or all of a table.
-func voided(table, chunk int) item {
-	return item{kind: itemVoid, table: table, chunk: connectors.SnapshotChunk{Chunk: chunk}, received: time.Now()}
+	if err := h.passHeld(ctx, false); err != nil {
+		return err
+	}
+	h.held, h.heldAny = item{kind: itemVoid, table: table, chunk: connectors.SnapshotChunk{Chunk: chunk}, received: time.Now()}, true
+	return nil
 }
 
 func (h *handover) SnapshotForget(ctx context.Context, keys connectors.SnapshotChunk) error {
@@ -159,6 +158,9 @@ func (h *handover) SnapshotForget(ctx context.Context, keys connectors.SnapshotC
 	case h.chunks <- struct{}{}:
 	case <-ctx.Done():
 		return context.Cause(ctx)
+	}
+	if err := h.passHeld(ctx, false); err != nil {
+		return err
 	}
 	return h.put(ctx, item{kind: itemForget, chunk: keys, received: time.Now()})
 }
@@ -169,19 +171,10 @@ func (h *handover) SnapshotBegin(ctx context.Context) error {
 	return h.put(ctx, item{kind: itemSnapshotBegin, at: connectors.Position{LSN: h.snapshotAt}})
 }
 
-// add begins the snapshot of the added tables, which are those from first on.
+// add begins the snapshot of the added tables, which are those from first on,
+// or goes on with it at a later position.
 func (h *handover) add(ctx context.Context, at connectors.Position, first int, tables []*Table) error {
-	h.dropHeld()
-	if err := h.put(ctx, item{kind: itemAdd, at: at, table: first, tables: tables}); err != nil {
-		return err
-	}
-	for i := range tables {
-		if err := h.passHeld(ctx, false); err != nil {
-			return err
-		}
-		h.held, h.heldAny = voided(first+i, -1), true
-	}
-	return nil
+	return h.put(ctx, item{kind: itemAdd, at: at, table: first, tables: tables})
 }
 
 func (h *handover) dropHeld() {

@@ -93,7 +93,7 @@ func (s *Source) Transactions(ctx context.Context) iter.Seq2[*Transaction, error
 				s.accept(e)
 				continue
 			}
-			t := &Transaction{XID: e.XID, CommitLSN: e.CommitLSN, CommitTime: e.CommitTime, Snapshot: e.Snapshot != 0, s: s, ctx: ctx, first: e}
+			t := &Transaction{XID: e.XID, CommitLSN: e.CommitLSN, CommitTime: e.CommitTime, Snapshot: e.ofSnapshot(), s: s, ctx: ctx, first: e}
 			if !yield(t, nil) {
 				if t.first != nil && !t.done {
 					s.pushed = t.first
@@ -125,7 +125,7 @@ func (t *Transaction) Events() iter.Seq2[*Event, error] {
 				}
 				continue
 			}
-			if e.Type != Commit && (e.CommitLSN != t.CommitLSN || (e.Snapshot != 0) != t.Snapshot) {
+			if e.Type != Commit && (e.CommitLSN != t.CommitLSN || e.ofSnapshot() != t.Snapshot) {
 				t.s.pushed, t.done = e, true
 				return
 			}

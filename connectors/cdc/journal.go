@@ -43,11 +43,12 @@ const (
 	entryChange  entryKind = iota // Changes[slot], index
 	entrySchema                   // table replaces old
 	entryMessage                  // messages[index]
+	entryForget                   // Changes[slot], index: a key of which an added table's row is void
 )
 
 type entry struct {
 	kind  entryKind
-	flags byte // of a TRUNCATE
+	flags byte // of a TRUNCATE; 1 of an entryForget: another one of the same change follows
 	slot  int32
 	index int32
 	seq   uint64 // number of the message in its transaction

@@ -86,10 +86,14 @@ type HeapProgress struct {
 	Counts        []uint64 `json:",omitempty"` // without a key: rows of the chunks that are done, by chunk
 }
 
-// progress notes how far the plan has come.
+// progress notes how far the plan has come: with all tables, or with those
+// that are added.
 func (p *snapshotPlan) progress(r *run) *SnapshotProgress {
 	s := &SnapshotProgress{LSN: p.lsn, XMin: p.xmin}
 	for i, t := range r.tables {
+		if r.adding > 0 && !r.isAdded(t) {
+			continue
+		}
 		tp := TableProgress{Schema: t.Schema, Table: t.Name, OID: t.OID, Rows: p.rows[i], Definition: p.defs[i]}
 		counted := len(t.Key) == 0 && r.goesOn(t)
 		if counted {
@@ -320,18 +324,10 @@ func (r *run) resume(ctx context.Context, conn *pgconn.PgConn, was *SnapshotProg
 	if err := keeper.SnapshotResume(ctx, at.LSN); err != nil {
 		return at, &sinkError{err}
 	}
-	// What the record says is done, the sink has: it goes first. A table that
-	// begins anew does so by this record too.
-	defs := slices.Clone(plan.defs)
-	for i := range anew {
-		if anew[i] {
-			plan.defs[i] = ""
-		}
-	}
-	if err := r.record(ctx, plan, true); err != nil {
+	// What the record says is done, the sink has: it goes first.
+	if err := r.recordAnew(ctx, plan, anew); err != nil {
 		return at, err
 	}
-	plan.defs = defs
 	if err := r.forgetVoid(ctx, plan, anew); err != nil {
 		return at, err
 	}
@@ -341,6 +337,20 @@ func (r *run) resume(ctx context.Context, conn *pgconn.PgConn, was *SnapshotProg
 		}
 	}
 	return at, r.takeSnapshot(ctx, made, plan)
+}
+
+// recordAnew records how far the plan has come. A table that begins anew does
+// so by this record, whatever becomes of what follows.
+func (r *run) recordAnew(ctx context.Context, plan *snapshotPlan, anew []bool) error {
+	defs := slices.Clone(plan.defs)
+	for i := range anew {
+		if anew[i] {
+			plan.defs[i] = ""
+		}
+	}
+	err := r.record(ctx, plan, true)
+	plan.defs = defs
+	return err
 }
 
 // passingSlot names a slot that lives as long as a snapshot is read.
@@ -379,10 +389,7 @@ func (r *run) forgetTouched(ctx context.Context, plan *snapshotPlan, until conne
 	sub.cfg.HeartbeatInterval = 0
 	ts := &touches{run: r, sub: sub, plan: plan, anew: anew, keys: make([]zset.Batch, len(r.tables)), isKey: make([][]bool, len(r.tables))}
 	for i, t := range r.tables {
-		ts.isKey[i] = make([]bool, len(t.Columns))
-		for _, k := range t.Key {
-			ts.isKey[i][k] = true
-		}
+		ts.isKey[i] = t.isKey()
 	}
 	sub.sink = ts
 	sub.asm = newAssembler(ctx, ts, &sub.cfg, len(r.tables), connectors.Position{LSN: plan.lsn}, &sub.m)
@@ -450,18 +457,7 @@ func (s *touches) Commit(ctx context.Context, t *connectors.Txn) error {
 			continue // its chunks were checked
 		}
 		for i := range tc.Changes.Len() {
-			op, kind := tc.Changes.Op(i)
-			if op == zset.Truncate {
-				continue // its heap has another file
-			}
-			var old types.Row
-			if kind != zset.OldNone {
-				old = tc.Changes.Old(i)
-				b.End(appendKey(b.Begin(), old, nil, isKey), 1)
-			}
-			if op != zset.Delete {
-				b.End(appendKey(b.Begin(), tc.Changes.New(i), old, isKey), 1)
-			}
+			touched(tc.Changes, i, func(row, old types.Row, _ bool) { b.End(appendKey(b.Begin(), row, old, isKey), 1) })
 		}
 	}
 	return s.pass(ctx, chunkBytes)
@@ -481,6 +477,33 @@ func (s *touches) pass(ctx context.Context, size int) error {
 		}
 	}
 	return nil
+}
+
+// touched gives the rows whose keys a change touches, the old one and the new
+// one; with the new one the old one, and with the old one whether there is more. None of a
+// TRUNCATE: its heap has another file.
+func touched(c *zset.Changes, i int, each func(row, old types.Row, more bool)) {
+	op, kind := c.Op(i)
+	if op == zset.Truncate {
+		return
+	}
+	var old types.Row
+	if kind != zset.OldNone {
+		old = c.Old(i)
+		each(old, nil, op != zset.Delete)
+	}
+	if op != zset.Delete {
+		each(c.New(i), old, false)
+	}
+}
+
+// isKey tells by column whether it is one of the key.
+func (t *tableState) isKey() []bool {
+	is := make([]bool, len(t.Columns))
+	for _, k := range t.Key {
+		is[k] = true
+	}
+	return is
 }
 
 // appendKey appends a row's key columns, the others as NULL. A key's value

@@ -491,6 +491,29 @@ func TestSnapshotTruncated(t *testing.T) {
 	}
 }
 
+// Where the connection that holds a snapshot is gone, another attempt takes
+// another one, whenever that is noticed.
+func TestSnapshotHolderGone(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	r := &run{cfg: Config{ConnectionString: server.DSN(server.CreateDatabase(t))}}
+	conn, err := connect(ctx, &r.cfg, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(ctx)
+	if err := r.oldest(ctx, conn, &madeSlot{snapshot: "00000003-0000ABCD-1"}); !IsTransient(err) {
+		t.Fatal(err)
+	}
+	// Its process has ended, and the file of the snapshot is still there.
+	if err := untaken(&pgconn.PgError{Code: "55000", Message: "could not import the requested snapshot"}); !IsTransient(err) {
+		t.Fatal(err)
+	}
+	if err := untaken(&pgconn.PgError{Code: "42501", Message: "permission denied"}); IsTransient(err) {
+		t.Fatal(err)
+	}
+}
+
 // A table whose definition has changed while the source was down begins anew.
 func TestSnapshotRedefined(t *testing.T) {
 	t.Parallel()

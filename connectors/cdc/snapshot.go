@@ -204,7 +204,18 @@ func (r *run) oldest(ctx context.Context, conn *pgconn.PgConn, made *madeSlot) e
 		}
 		return err
 	})
-	return asPgerr(err, "taking the snapshot")
+	return untaken(err)
+}
+
+// untaken is the error of a snapshot that could not be taken: where it is not
+// there any more, the connection that holds it is gone.
+func untaken(err error) error {
+	err = asPgerr(err, "taking the snapshot")
+	switch pgerr.CodeOf(err) {
+	case pgerr.InvalidParameterValue, pgerr.UndefinedObject, pgerr.ObjectNotInPrerequisite:
+		return pgerr.Newf(pgerr.ConnectionFailure, "the connection that holds the snapshot is gone: %s", err)
+	}
+	return err
 }
 
 // takeSnapshot reads the planned tables as of an exported snapshot into the
@@ -390,10 +401,7 @@ func (r *run) copyPiece(f *frames, name string, plan *snapshotPlan, p piece, emi
 	t, h := p.heap.table, p.heap
 	_, err = f.exec("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT " + quoteLiteral(name) + "; SET LOCAL row_security = off")
 	if err != nil {
-		if err = asPgerr(err, "taking the snapshot"); pgerr.CodeOf(err) == pgerr.InvalidParameterValue || pgerr.CodeOf(err) == pgerr.UndefinedObject {
-			err = pgerr.Newf(pgerr.ConnectionFailure, "the connection that holds the snapshot is gone: %s", err)
-		}
-		return false, err
+		return false, untaken(err)
 	}
 	// From the lock on, the heap keeps its file.
 	filenode, err := f.exec(fmt.Sprintf("SELECT FROM %s LIMIT 0; SELECT COALESCE(pg_relation_filenode(%d), 0)", h.from, h.oid))

@@ -33,7 +33,7 @@ type Source struct {
 	snapshotLSN  connectors.LSN
 	snapshotSeq  uint64            // events of the snapshot handed out
 	snapshotRows []uint64          // by table
-	progress     *SnapshotProgress // of the snapshot, without rows
+	progress     *SnapshotProgress // of the snapshot, or that of the added tables, without rows
 	adding       bool              // the snapshot of added tables has begun, and not come to its end
 	firstAdded   int               // they are those from here on
 
@@ -120,6 +120,12 @@ func (s *Source) start(ctx context.Context) error {
 	} else if s.restored != nil {
 		p := s.restored.Position()
 		from, s.resumed = &p, p.StepLSN
+		if a := s.restored.Added; a != nil {
+			var err error
+			if record, err = json.Marshal(a.Snapshot); err != nil {
+				return err
+			}
+		}
 		if cfg.SnapshotMode == SnapshotInitialOnly {
 			s.cancel = func() {}
 			close(s.ended)
@@ -262,7 +268,7 @@ func (s *Source) pull(ctx context.Context) (*Event, error) {
 			return e, nil
 		case itemVoid:
 			e := s.snapshotEvent(Truncate, it.table, it.received)
-			if e.Chunk = it.chunk.Chunk + 1; e.Chunk == 0 { // of a chunk the record before it tells
+			if e.Chunk, e.mark.progress = it.chunk.Chunk+1, it.progress; e.Chunk == 0 && it.progress == nil { // of a chunk the record before it tells
 				e.mark.progress = s.progress.without(e.Table.OID)
 			}
 			if it.last {
@@ -295,7 +301,8 @@ func (s *Source) control(it *item) {
 	case itemAdd:
 		s.firstAdded = it.table
 		s.tables = append(slices.Clip(s.tables[:it.table]), it.tables...)
-		s.snapshotSeq, s.snapshotLSN, s.snapshotRows = 0, it.at.LSN, make([]uint64, len(s.tables))
+		s.snapshotSeq, s.snapshotLSN = 0, it.at.LSN
+		s.snapshotRows = append(s.snapshotRows, make([]uint64, max(0, len(s.tables)-len(s.snapshotRows)))...)
 		s.adding, s.within = true, mark{at: it.at}
 		s.pos = s.within
 	case itemRecord:
@@ -369,7 +376,13 @@ func (s *Source) entry(b *txnBuf, n *entry) *Event {
 		op, old := tc.Changes.Op(int(n.index))
 		e.Type, e.old, e.tableID = eventOf[op], old, tc.Table
 		e.before, e.after = s.arena.copy(tc.Changes.Old(int(n.index))), s.arena.copy(tc.Changes.New(int(n.index)))
-		e.Cascade, e.RestartIdentity = n.flags&1 != 0, n.flags&2 != 0
+		switch {
+		case n.kind == entryForget:
+			e.Snapshot = SnapshotRow
+			e.mark.at.Step -= uint64(n.flags) // another one belongs to the same change
+		default:
+			e.Cascade, e.RestartIdentity = n.flags&1 != 0, n.flags&2 != 0
+		}
 	}
 	return e
 }

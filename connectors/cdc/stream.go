@@ -72,7 +72,7 @@ func (r *run) stream(ctx context.Context) error {
 	}
 	spool := newSpool(&r.cfg, r.spoolFile, func() error { return context.Cause(all) }, &r.m)
 	defer spool.close()
-	s.dec = newDecoder(r.tables[:len(r.tables)-r.adding], r.asm, spool)
+	s.dec = newDecoder(r.decoded(), r.asm, spool)
 	s.dec.note = func(msg string, t *tableState, name string) {
 		r.log.Info(msg, "table", t.spec.String(), "name", name)
 	}
