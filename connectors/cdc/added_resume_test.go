@@ -451,6 +451,37 @@ func TestAddedDropped(t *testing.T) {
 	}
 }
 
+// Where the position is lost, or an added table was created again, a source
+// that may takes a new snapshot of all tables.
+func TestAddedLost(t *testing.T) {
+	t.Parallel()
+	for _, lost := range []string{"slot", "table"} {
+		t.Run(lost, func(t *testing.T) {
+			t.Parallel()
+			ad, db := startAdding(t, addedTable, "b", "a")
+			ad.cfg.SnapshotMode = SnapshotWhenNeeded
+			ad.restore()
+			ad.until("b", 5)
+			ad.cp = through(t, ad.src.Checkpoint())
+			ad.src.Close()
+			server.MustExec(t, db, "DELETE FROM b WHERE id = 1; DELETE FROM a WHERE id = 1")
+			if lost == "table" {
+				execEach(t, db, "DROP TABLE b; CREATE TABLE b (id int PRIMARY KEY); INSERT INTO b VALUES (1); ALTER PUBLICATION "+ad.cfg.SlotName+" ADD TABLE b")
+			} else if err := DropSlot(t.Context(), ad.cfg, false); err != nil {
+				t.Fatal(err)
+			}
+			ad.again(ad.cp)
+			for first := false; !first; {
+				first = ad.take().Snapshot&SnapshotFirst != 0
+			}
+			if cp := ad.src.Checkpoint(); cp.Added != nil || cp.Snapshot == nil {
+				t.Fatalf("%+v", cp)
+			}
+			ad.end(db, "a", "b")
+		})
+	}
+}
+
 // A checkpoint whose progress of added tables is not what a source wrote is an
 // error, or they begin anew, and all is right at the end.
 func TestAddedHostile(t *testing.T) {
@@ -477,6 +508,7 @@ func TestAddedHostile(t *testing.T) {
 		{"no tables", func(m map[string]any) { m["Tables"] = nil }, anew},
 		{"a null table", func(m map[string]any) { m["Tables"] = []any{nil} }, refused},
 		{"no columns", func(m map[string]any) { m["Tables"].([]any)[0].(map[string]any)["Columns"] = nil }, refused},
+		{"a table twice", func(m map[string]any) { m["Tables"] = append(m["Tables"].([]any), m["Tables"].([]any)[0]) }, refused},
 		{"a key beyond the columns", func(m map[string]any) { m["Tables"].([]any)[0].(map[string]any)["Key"] = []int{9} }, refused},
 		{"no progress", func(m map[string]any) { m["Snapshot"].(map[string]any)["Tables"] = nil }, anew},
 		{"no xmin", func(m map[string]any) { delete(m["Snapshot"].(map[string]any), "XMin") }, goesOn},

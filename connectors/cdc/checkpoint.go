@@ -84,9 +84,12 @@ func (c *Checkpoint) UnmarshalJSON(data []byte) (err error) {
 	if c.Added != nil {
 		tables = append(slices.Clip(tables), c.Added.Tables...)
 	}
-	for _, t := range tables {
+	for i, t := range tables {
 		if t == nil || len(t.Columns) == 0 {
 			return pgerr.Newf(pgerr.InvalidParameterValue, "reading a checkpoint: a table without columns")
+		}
+		if i >= len(c.Tables) && slices.ContainsFunc(tables[:i], func(o *Table) bool { return o.OID == t.OID }) {
+			return pgerr.Newf(pgerr.InvalidParameterValue, "reading a checkpoint: added table %s is there twice", t)
 		}
 		for _, keys := range [][]int{t.Key, t.PrimaryKey} {
 			for _, k := range keys {
