@@ -142,7 +142,8 @@ type SnapshotRecord struct {
 // A Source delivers a server's committed changes to a sink.
 type Source interface {
 	// Run delivers from start on (nil: from an initial snapshot, if the mode
-	// asks for one; zero: from a new snapshot of what the sink has, by any mode) until
+	// asks for one; zero: from a new snapshot of what the sink has, by any mode, or from
+	// where a SnapshotKeeper's record of it says) until
 	// ctx ends or a definite error; transient ones it retries by itself with backoff.
 	Run(ctx context.Context, start *Position, sink Sink) error
 	// Confirm says that everything up to the position is durable here: only

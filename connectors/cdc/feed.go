@@ -202,7 +202,7 @@ func (s *feed) Run(ctx context.Context, start *connectors.Position, sink connect
 		return nil // the snapshot is in
 	}
 	if start != nil && *start == (connectors.Position{}) {
-		r.beginAnew(nil)
+		r.beginAnew(nil) // or goes on: what the sink has a record of is of this
 		start = nil
 	}
 	if start != nil {
@@ -258,9 +258,10 @@ func (s *feed) Run(ctx context.Context, start *connectors.Position, sink connect
 	}
 }
 
-// beginAnew lets the next attempt take a new snapshot of what the sink has.
+// beginAnew lets the next attempt take a new snapshot of what the sink has. If
+// the position was lost now, what the sink has of another one is void.
 func (r *run) beginAnew(why error) {
-	r.cfg, r.tables, r.versions, r.adding, r.begun, r.asm, r.told, r.renewed, r.void, r.lost = r.fresh.anew(), nil, nil, 0, 0, nil, false, true, true, why
+	r.cfg, r.tables, r.versions, r.adding, r.begun, r.asm, r.told, r.renewed, r.void, r.lost = r.fresh.anew(), nil, nil, 0, 0, nil, false, true, why != nil, why
 	if !r.cfg.events {
 		r.sink.Status("snapshot", why)
 	}
@@ -287,13 +288,13 @@ func (r *run) attempt(ctx context.Context, start *connectors.Position) error {
 	}
 	var unfinished *SnapshotProgress
 	if start == nil {
-		if unfinished, err = r.unfinished(ctx, conn); err != nil {
+		if unfinished, err = r.unfinished(ctx, conn, found); err != nil {
 			return err
 		}
 	}
 	err = watched(ctx, &r.cfg, conn.PID(), nil, func(ctx context.Context) error {
 		return r.publish(ctx, conn, found, func(t *tableState) bool {
-			return start == nil && unfinished == nil || t.ID >= len(found.tables)-r.adding+r.begun
+			return start == nil && (unfinished == nil || r.renewed) || t.ID >= len(found.tables)-r.adding+r.begun
 		})
 	})
 	if err != nil {

@@ -409,13 +409,18 @@ func newKeeperCapture(t *testing.T, k *keeper, db string, cfg Config) *capture {
 // take runs until the snapshot is in or the sink fails.
 func (c *capture) take(k *keeper) (in bool) {
 	c.t.Helper()
+	return c.takeFrom(nil, k)
+}
+
+func (c *capture) takeFrom(at *connectors.Position, k *keeper) (in bool) {
+	c.t.Helper()
 	src, err := newFeed(c.cfg)
 	if err != nil {
 		c.t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	c.src, c.cancel, c.done = src, cancel, make(chan error, 1)
-	go func() { c.done <- src.Run(ctx, nil, k) }()
+	go func() { c.done <- src.Run(ctx, at, k) }()
 	failed := false
 	c.until("the snapshot or a failure", func() bool {
 		select {

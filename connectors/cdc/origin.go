@@ -26,17 +26,17 @@ func positionLost(code pgerr.Code, format string, args ...any) error {
 
 // identify learns whose log the server has. If at is given, everything up to
 // it must lie in that log, or the position is lost.
-func (r *run) identify(ctx context.Context, repl *pgconn.PgConn, at *connectors.Position) error {
+func identify(ctx context.Context, repl *pgconn.PgConn, cfg *Config, at *connectors.Position) error {
 	server, err := pglogrepl.IdentifySystem(ctx, repl)
 	if err != nil {
 		return asPgerr(err, "identifying the server")
 	}
 	now, end := uint32(server.Timeline), connectors.LSN(server.XLogPos)
 	if at != nil {
-		if err := checkSystem(&r.cfg, server.SystemID); err != nil {
+		if err := checkSystem(cfg, server.SystemID); err != nil {
 			return err
 		}
-		if r.cfg.Timeline != 0 && r.cfg.Timeline != now {
+		if cfg.Timeline != 0 && cfg.Timeline != now {
 			history := ""
 			if now > 1 { // the first has none
 				file, err := pglogrepl.TimelineHistory(ctx, repl, server.Timeline)
@@ -45,7 +45,7 @@ func (r *run) identify(ctx context.Context, repl *pgconn.PgConn, at *connectors.
 				}
 				history = string(file.Content)
 			}
-			if err := onTimeline(*at, r.cfg.Timeline, now, history); err != nil {
+			if err := onTimeline(*at, cfg.Timeline, now, history); err != nil {
 				return err
 			}
 		}
@@ -53,7 +53,7 @@ func (r *run) identify(ctx context.Context, repl *pgconn.PgConn, at *connectors.
 			return positionLost(pgerr.ObjectNotInPrerequisite, "the source's server ends at %s, before the last position %s: it was restored from a backup", end, at.LSN)
 		}
 	}
-	r.cfg.SystemID, r.cfg.Timeline = server.SystemID, now
+	cfg.SystemID, cfg.Timeline = server.SystemID, now
 	return nil
 }
 

@@ -2,6 +2,7 @@ package cdc
 
 import (
 	"errors"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -66,6 +67,16 @@ func promote(t *testing.T, srv *pgtest.Server) {
 	}
 }
 
+func copyDir(t *testing.T, from, to string) {
+	t.Helper()
+	if err := os.RemoveAll(to); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.Command("cp", "-R", "-p", from, to).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+}
+
 // A source goes on at a promoted server that has its slot and its position in
 // its history, and at no other; nor at one restored from a backup.
 func TestOtherHistory(t *testing.T) {
@@ -74,15 +85,6 @@ func TestOtherHistory(t *testing.T) {
 	db := srv.CreateDatabase(t)
 	srv.MustExec(t, db, "CREATE TABLE a (id serial PRIMARY KEY, v int)")
 	insert := func() { srv.MustExec(t, db, "INSERT INTO a (v) SELECT generate_series(1, 1000)") }
-	copyDir := func(from, to string) {
-		t.Helper()
-		if err := os.RemoveAll(to); err != nil {
-			t.Fatal(err)
-		}
-		if out, err := exec.Command("cp", "-R", "-p", from, to).CombinedOutput(); err != nil {
-			t.Fatalf("%v: %s", err, out)
-		}
-	}
 	data, backup := filepath.Join(srv.Dir, "data"), filepath.Join(srv.Dir, "backup")
 	cfg := testConfig(srv, db, "a")
 	c := &capture{mirror: &mirror{}, t: t, srv: srv, db: db, cfg: cfg}
@@ -100,7 +102,7 @@ func TestOtherHistory(t *testing.T) {
 	if err := srv.Stop(); err != nil {
 		t.Fatal(err)
 	}
-	copyDir(data, backup)
+	copyDir(t, data, backup)
 	promote(t, srv)
 	insert()
 	c.resume()
@@ -122,7 +124,7 @@ func TestOtherHistory(t *testing.T) {
 	if err := srv.Stop(); err != nil {
 		t.Fatal(err)
 	}
-	copyDir(backup, data)
+	copyDir(t, backup, data)
 	if err := srv.Restart(); err != nil {
 		t.Fatal(err)
 	}
@@ -149,4 +151,91 @@ func TestOtherHistory(t *testing.T) {
 	insert()
 	c.same()
 	kept(2)
+}
+
+// An unfinished snapshot goes on at a promoted server that has in its history
+// all that was read, and begins anew at another one, though that has the slot.
+func TestSnapshotOtherHistory(t *testing.T) {
+	t.Parallel()
+	srv := pgtest.Start(t)
+	db := srv.CreateDatabase(t)
+	srv.MustExec(t, db, `CREATE TABLE a (id int PRIMARY KEY, v text) WITH (fillfactor = 50); INSERT INTO a SELECT i, repeat('x', 200) FROM generate_series(1, 2000) i;
+		CREATE TABLE f (id int, v text) WITH (fillfactor = 50); ALTER TABLE f REPLICA IDENTITY FULL; INSERT INTO f SELECT * FROM a`)
+	data, backup := filepath.Join(srv.Dir, "data"), filepath.Join(srv.Dir, "backup")
+	stop := func() {
+		t.Helper()
+		if err := srv.Stop(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cfg := testConfig(srv, db, "a", "f")
+	cfg.SnapshotChunkBytes, cfg.SnapshotWorkers = 64<<10, 1
+	k := &keeper{mirror: &mirror{}}
+	c := newKeeperCapture(t, k, db, cfg)
+	c.srv = srv
+	interrupted := func(goes int) {
+		t.Helper()
+		if k.calls = 20; c.take(k) {
+			t.Fatal("the snapshot is in")
+		}
+		if k.goes != goes {
+			t.Fatalf("went on %d times, expected %d", k.goes, goes)
+		}
+	}
+	interrupted(0)
+	stop()
+	promote(t, srv)
+	stop()
+	copyDir(t, data, backup)
+	if err := srv.Restart(); err != nil {
+		t.Fatal(err)
+	}
+	// What is read now has never been there on the next timeline.
+	srv.MustExec(t, db, "UPDATE a SET v = 'never' WHERE id % 10 = 0; UPDATE f SET v = 'never' WHERE id % 10 = 0")
+	interrupted(1)
+	stop()
+	copyDir(t, backup, data)
+	promote(t, srv)
+	srv.MustExec(t, db, "UPDATE a SET v = 'new' WHERE id < 5; SELECT pg_logical_emit_message(false, 'x', repeat('y', 1000000)) FROM generate_series(1, 5)")
+	if k.calls = math.MaxInt; !c.take(k) {
+		t.Fatal("the snapshot is not in")
+	}
+	c.same()
+	if k.goes != 1 {
+		t.Errorf("went on %d times", k.goes)
+	}
+}
+
+// A snapshot that replaces what the sink has goes on too. Tables that stand for
+// others by then begin anew.
+func TestSnapshotOfOthersGoesOn(t *testing.T) {
+	t.Parallel()
+	db := server.CreateDatabase(t)
+	server.MustExec(t, db, `CREATE TABLE a (id int PRIMARY KEY, v text); INSERT INTO a SELECT i, repeat('a', 200) FROM generate_series(1, 1000) i;
+		CREATE TABLE b (id int PRIMARY KEY, v text); INSERT INTO b SELECT i, repeat('b', 200) FROM generate_series(1, 1000) i;
+		CREATE TABLE c (id int PRIMARY KEY, v text); INSERT INTO c SELECT i, repeat('c', 200) FROM generate_series(1, 1000) i`)
+	cfg := testConfig(server, db, "a", "b", "c")
+	cfg.SnapshotMode, cfg.SnapshotChunkBytes, cfg.SnapshotWorkers = SnapshotWhenNeeded, 16<<10, 1
+	k := &keeper{mirror: &mirror{}}
+	c := newKeeperCapture(t, k, db, cfg)
+	anew := new(connectors.Position)
+	read := uint64(0)
+	for range 3 {
+		if k.calls = 30; c.takeFrom(anew, k) {
+			t.Fatal("the snapshot is in")
+		}
+		read += c.src.Metrics().SnapshotRecords
+	}
+	if k.goes != 2 || read > 3000 {
+		t.Fatalf("went on %d times, %d rows read", k.goes, read)
+	}
+	server.MustExec(t, db, "ALTER TABLE a RENAME TO x; ALTER TABLE b RENAME TO a; ALTER TABLE x RENAME TO b; DELETE FROM c WHERE id % 10 = 0; UPDATE c SET v = 'changed' WHERE id % 10 = 1")
+	if k.calls = math.MaxInt; !c.takeFrom(anew, k) {
+		t.Fatal("the snapshot is not in")
+	}
+	if m := c.src.Metrics(); k.goes != 3 || m.SnapshotRecords < 2000 {
+		t.Errorf("went on %d times, %d rows read in the end", k.goes, m.SnapshotRecords)
+	}
+	server.MustExec(t, db, "UPDATE a SET v = 'later' WHERE id < 10; UPDATE b SET v = 'later' WHERE id < 20")
+	c.same()
 }

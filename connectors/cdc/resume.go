@@ -11,6 +11,7 @@ import (
 	"slices"
 
 	"github.com/helios-sql/helios-sql/connectors"
+	"github.com/helios-sql/helios-sql/sql/pgerr"
 	"github.com/helios-sql/helios-sql/sql/types"
 	"github.com/helios-sql/helios-sql/sql/zset"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -51,6 +52,9 @@ import (
 // whatever the sink has of it is void when the snapshot goes on. So a chunk that differs is
 // first recorded as not done, durably, and then void.
 //
+// All of this is of one history: F may have rows of any snapshot up to the newest
+// one, so that has to lie in the log of the server that the snapshot goes on at.
+//
 // It begins at L1 again however often the snapshot is interrupted: what F lost to T and
 // did not get from R yet is touched again the next time, and read again. A table that
 // was truncated or rewritten meanwhile does not interrupt it: the others are read to
@@ -63,9 +67,14 @@ type SnapshotProgress struct {
 
 	LSN  connectors.LSN `json:",omitempty"` // of the snapshot that what is done is of
 	XMin uint64         `json:",omitempty"` // the oldest transaction that it may not see
+
+	Newest   connectors.LSN `json:",omitempty"` // of the last snapshot that rows were read at
+	SystemID string         `json:",omitempty"` // the server's
+	Timeline uint32         `json:",omitempty"` // the server's, in the history of which Newest lies; 0: not known
 }
 
-// TableProgress is the snapshot's progress in one table.
+// TableProgress is the snapshot's progress in one table, which has the name
+// that it was configured with.
 type TableProgress struct {
 	Schema, Table string
 	OID           uint32 `json:",omitempty"`
@@ -89,12 +98,12 @@ type HeapProgress struct {
 // progress notes how far the plan has come: with all tables, or with those
 // that are added.
 func (p *snapshotPlan) progress(r *run) *SnapshotProgress {
-	s := &SnapshotProgress{LSN: p.lsn, XMin: p.xmin}
+	s := &SnapshotProgress{LSN: p.lsn, XMin: p.xmin, Newest: p.newest, SystemID: r.cfg.SystemID, Timeline: r.cfg.Timeline}
 	for i, t := range r.tables {
 		if r.adding > 0 && !r.isAdded(t) {
 			continue
 		}
-		tp := TableProgress{Schema: t.Schema, Table: t.Name, OID: t.OID, Rows: p.rows[i], Definition: p.defs[i]}
+		tp := TableProgress{Schema: t.spec.Schema, Table: t.spec.Name, OID: t.OID, Rows: p.rows[i], Definition: p.defs[i]}
 		counted := len(t.Key) == 0 && r.goesOn(t)
 		if counted {
 			tp.XMin = p.horizon[i]
@@ -157,7 +166,9 @@ func (p *snapshotPlan) adopt(was *SnapshotProgress, r *run) (anew []bool) {
 	p.lsn, p.xmin = was.LSN, was.XMin
 	anew = make([]bool, len(r.tables))
 	for i, t := range r.tables {
-		at := slices.IndexFunc(was.Tables, func(tp TableProgress) bool { return tp.OID == t.OID })
+		at := slices.IndexFunc(was.Tables, func(tp TableProgress) bool {
+			return tp.OID == t.OID && (!r.renewed || tp.Schema == t.spec.Schema && tp.Table == t.spec.Name) // it may stand for another one now
+		})
 		var heaps []*heap
 		for _, h := range p.heaps {
 			if h.table == t {
@@ -265,8 +276,9 @@ func (p *snapshotPlan) restart(t *tableState) {
 }
 
 // unfinished gives the snapshot that the sink has a part of and that can go
-// on: the slot that was made with it is still there. nil: there is none.
-func (r *run) unfinished(ctx context.Context, conn *pgconn.PgConn) (*SnapshotProgress, error) {
+// on: the slot that was made with it is still there, and so is all that was read in the
+// server's history. nil: there is none.
+func (r *run) unfinished(ctx context.Context, conn *pgconn.PgConn, found *Discovered) (*SnapshotProgress, error) {
 	keeper, ok := r.sink.(connectors.SnapshotKeeper)
 	if !ok || r.void || r.cfg.TemporarySlot || r.cfg.SnapshotMode == SnapshotInitialOnly || r.cfg.SnapshotMode == SnapshotNever {
 		return nil, nil
@@ -285,14 +297,46 @@ func (r *run) unfinished(ctx context.Context, conn *pgconn.PgConn) (*SnapshotPro
 	if p.LSN == 0 {
 		return nil, nil
 	}
-	err = checkSlot(ctx, conn, &r.cfg, connectors.Position{LSN: p.LSN})
+	p.Newest = max(p.Newest, p.LSN)
+	if err = checkSlot(ctx, conn, &r.cfg, connectors.Position{LSN: p.LSN}); err == nil {
+		err = r.checkHistory(ctx, p)
+	}
+	if err == nil && !found.PublicationExists {
+		err = positionLost(pgerr.UndefinedObject, "publication %q does not exist: changes since the last position are lost", r.cfg.PublicationName)
+	}
 	var lost *PositionLostError
 	if errors.As(err, &lost) {
 		r.log.Warn("an unfinished snapshot cannot go on; it begins anew", "error", err)
 		r.versions, r.told = nil, false
 		return nil, nil
 	}
+	for _, t := range found.tables {
+		if t.unpublished != nil && r.renewed {
+			p = p.without(t.OID) // it is published anew
+		}
+	}
 	return p, err
+}
+
+// checkHistory checks that the log of the server that is there now is the one
+// that a snapshot was read in so far.
+func (r *run) checkHistory(ctx context.Context, p *SnapshotProgress) error {
+	repl, err := connect(ctx, &r.cfg, true)
+	if err != nil {
+		return err
+	}
+	defer repl.Close(context.WithoutCancel(ctx))
+	cfg := r.cfg
+	if p.SystemID != "" {
+		cfg.SystemID, cfg.Timeline = p.SystemID, p.Timeline
+	}
+	err = watched(ctx, &r.cfg, repl.PID(), nil, func(ctx context.Context) error {
+		return identify(ctx, repl, &cfg, &connectors.Position{LSN: p.Newest})
+	})
+	if err == nil {
+		r.cfg.SystemID, r.cfg.Timeline = cfg.SystemID, cfg.Timeline
+	}
+	return err
 }
 
 // resume goes on with an unfinished snapshot and gives the position that the
@@ -306,7 +350,7 @@ func (r *run) resume(ctx context.Context, conn *pgconn.PgConn, was *SnapshotProg
 	}
 	anew := plan.adopt(was, r)
 	r.countChunks(plan)
-	made, repl, err := r.makeSlot(ctx, slotCommand(r.passingSlot(), true, true, false), &connectors.Position{LSN: was.LSN})
+	made, repl, err := r.makeSlot(ctx, slotCommand(r.passingSlot(), true, true, false), &connectors.Position{LSN: was.Newest})
 	if err != nil {
 		return at, err
 	}
@@ -314,7 +358,7 @@ func (r *run) resume(ctx context.Context, conn *pgconn.PgConn, was *SnapshotProg
 	if err := r.oldest(ctx, conn, &made); err != nil {
 		return at, err
 	}
-	at.LSN = made.lsn
+	at.LSN, plan.newest = made.lsn, made.lsn
 	r.sink.Status("snapshot", nil)
 	if err := r.check(ctx, made, plan, anew); err != nil {
 		return at, err
@@ -370,7 +414,7 @@ func (r *run) makeSlot(ctx context.Context, command string, at *connectors.Posit
 		return made, nil, err
 	}
 	err = watched(ctx, &r.cfg, repl.PID(), nil, func(ctx context.Context) (err error) {
-		if err = r.identify(ctx, repl, at); err == nil {
+		if err = identify(ctx, repl, &r.cfg, at); err == nil {
 			made.lsn, made.snapshot, err = createSlot(ctx, repl, command)
 		}
 		return err

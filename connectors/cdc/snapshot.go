@@ -39,11 +39,12 @@ type heap struct {
 
 // A snapshotPlan is what a snapshot reads and how far it has come.
 type snapshotPlan struct {
-	heaps []*heap
-	lsn   connectors.LSN // of the first of the snapshots that it was read at
-	xmin  uint64         // the oldest transaction that that one may not see
-	defs  []string       // by table: its definition; "": it begins anew
-	torn  []error        // by table: it was changed meanwhile
+	heaps  []*heap
+	lsn    connectors.LSN // of the first of the snapshots that it was read at
+	xmin   uint64         // the oldest transaction that that one may not see
+	newest connectors.LSN // of the last of them
+	defs   []string       // by table: its definition; "": it begins anew
+	torn   []error        // by table: it was changed meanwhile
 	// horizon is xmin of the snapshot that what is done of a table without a key
 	// is of, by table.
 	horizon []uint64
@@ -177,7 +178,7 @@ func (r *run) firstSnapshot(ctx context.Context, conn *pgconn.PgConn, made madeS
 	if err := r.oldest(ctx, conn, &made); err != nil {
 		return err
 	}
-	plan.lsn, plan.xmin = made.lsn, made.xmin
+	plan.lsn, plan.newest, plan.xmin = made.lsn, made.lsn, made.xmin
 	for i := range plan.horizon {
 		plan.horizon[i] = made.xmin
 	}

@@ -42,7 +42,7 @@ func (r *run) stream(ctx context.Context) error {
 		if timeout, err = query(ctx, conn, "SHOW wal_sender_timeout"); err != nil {
 			return asPgerr(err, "reading the source's settings")
 		}
-		return r.identify(ctx, conn, &r.asm.at)
+		return identify(ctx, conn, &r.cfg, &r.asm.at)
 	})
 	if err == nil {
 		err = r.keepOrigin(ctx)

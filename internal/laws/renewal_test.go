@@ -374,6 +374,51 @@ func TestRenewalInvalidated(t *testing.T) {
 	}
 }
 
+// as runs a program as the server's user, in its directory.
+func (a *alterer) as(name string, args ...string) {
+	a.t.Helper()
+	info, err := os.Stat(a.pg.Dir)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	cmd := exec.Command(name, args...)
+	if st := info.Sys().(*syscall.Stat_t); os.Getuid() == 0 {
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: st.Uid, Gid: st.Gid}}
+	}
+	cmd.Dir = a.pg.Dir
+	if out, err := cmd.CombinedOutput(); err != nil {
+		a.t.Fatalf("%s: %v\n%s", name, err, out)
+	}
+}
+
+// replace does something to the server's directory while it is stopped.
+func (a *alterer) replace(with func()) {
+	a.t.Helper()
+	a.c.Close(a.t.Context())
+	if err := a.pg.Stop(); err != nil {
+		a.t.Fatal(err)
+	}
+	with()
+	if err := a.pg.Restart(); err != nil {
+		a.t.Fatal(err)
+	}
+	if a.pg.MustQuery(a.t, "", "SELECT count(*) FROM pg_database WHERE datname = "+quote(a.db)) == "0" {
+		a.pg.MustExec(a.t, "", "CREATE DATABASE "+a.db)
+	}
+	a.c = a.pg.MustConnect(a.t, a.db).PgConn()
+}
+
+// otherServer puts an empty server in the place of the source's.
+func (a *alterer) otherServer() {
+	a.t.Helper()
+	data, first := filepath.Join(a.pg.Dir, "data"), filepath.Join(a.pg.Dir, "first")
+	a.replace(func() {
+		a.as("mv", data, first)
+		a.as(a.pg.Bin("initdb"), "-D", data, "-U", "postgres", "--locale=C", "--encoding=UTF8", "-A", "trust", "--no-sync")
+		a.as("cp", filepath.Join(first, "postgresql.conf"), data)
+	})
+}
+
 // TestRenewalOfOther puts another server in the place of the source's, whose log
 // is much shorter, and then a backup of that one.
 func TestRenewalOfOther(t *testing.T) {
@@ -383,42 +428,8 @@ func TestRenewalOfOther(t *testing.T) {
 	must(t, a.c, "SELECT pg_logical_emit_message(false, 'x', repeat('y', 1000000)) FROM generate_series(1, 50)")
 	a.all()
 	data, backup := filepath.Join(pg.Dir, "data"), filepath.Join(pg.Dir, "backup")
-	as := func(name string, args ...string) {
-		t.Helper()
-		info, err := os.Stat(pg.Dir)
-		if err != nil {
-			t.Fatal(err)
-		}
-		cmd := exec.Command(name, args...)
-		if st := info.Sys().(*syscall.Stat_t); os.Getuid() == 0 {
-			cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: st.Uid, Gid: st.Gid}}
-		}
-		cmd.Dir = pg.Dir
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Fatalf("%s: %v\n%s", name, err, out)
-		}
-	}
-	replace := func(with func()) {
-		t.Helper()
-		a.c.Close(t.Context())
-		if err := pg.Stop(); err != nil {
-			t.Fatal(err)
-		}
-		with()
-		if err := pg.Restart(); err != nil {
-			t.Fatal(err)
-		}
-		a.c = nil
-	}
-	connect := func() { a.c = pg.MustConnect(t, a.db).PgConn() }
 	p.Refuse(true)
-	replace(func() {
-		as("mv", data, filepath.Join(pg.Dir, "first"))
-		as(pg.Bin("initdb"), "-D", data, "-U", "postgres", "--locale=C", "--encoding=UTF8", "-A", "trust", "--no-sync")
-		as("cp", filepath.Join(pg.Dir, "first", "postgresql.conf"), data)
-	})
-	pg.MustExec(t, "", "CREATE DATABASE "+a.db)
-	connect()
+	a.otherServer()
 	must(t, a.c, renewalSchema)
 	must(t, a.c, missed)
 	p.Refuse(false)
@@ -448,17 +459,15 @@ func TestRenewalOfOther(t *testing.T) {
 	if n := a.logged("tables renewed"); n != 1 {
 		t.Errorf("the new identity was not kept: renewed %d times", n)
 	}
-	replace(func() { as("cp", "-R", "-p", data, backup) })
-	connect()
+	a.replace(func() { a.as("cp", "-R", "-p", data, backup) })
 	must(t, a.c, missed+"; SELECT pg_logical_emit_message(false, 'x', repeat('y', 1000000)) FROM generate_series(1, 20)")
 	eventually(t, a.h, "SELECT state FROM helios.sources", "streaming")
 	a.all()
 	a.s.stop()
-	replace(func() {
-		as("rm", "-R", data)
-		as("mv", backup, data)
+	a.replace(func() {
+		a.as("rm", "-R", data)
+		a.as("mv", backup, data)
 	})
-	connect()
 	a.start()
 	a.renewed(2)
 	sync()

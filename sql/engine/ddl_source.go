@@ -196,7 +196,7 @@ func (e *Engine) finishDrop(ctx context.Context, src *catalog.Source) error {
 func (e *Engine) goDrop(src *catalog.Source, last error) {
 	ended := make(chan struct{})
 	close(ended)
-	r := &sourceRunner{engine: e, id: src.ID, name: src.Name, cancel: func() {}, ended: ended}
+	r := &sourceRunner{snapshotKeeper: snapshotKeeper{engine: e}, id: src.ID, name: src.Name, cancel: func() {}, ended: ended}
 	r.setStatus("dropping", last)
 	e.sources.Lock()
 	e.sources.byID[src.ID] = r

@@ -45,8 +45,11 @@ func (e *Engine) recover() error {
 			if err != nil {
 				return err
 			}
-			fp := physical.RelationFingerprint(uint32(rel.ID))
-			used[fp], used[staged(fp)] = t.loaded(rel) || unfinished, unfinished
+			fp, copied := physical.RelationFingerprint(uint32(rel.ID)), scratch(rel.ID)
+			used[fp] = t.loaded(rel) || unfinished
+			for _, loading := range []physical.Fingerprint{staged(fp), copied, staged(copied)} {
+				used[loading] = used[loading] || unfinished
+			}
 			if err := t.addTable(rel); err != nil {
 				return err
 			}

@@ -12,11 +12,12 @@ import (
 )
 
 // A renewal makes tables of a source what copies of them are. It is noted in the
-// store's metadata, in two states: while the copies are loaded it says that
-// nothing can be gone on from, so that whatever happens they are loaded again; when
-// they are whole, that the differences are being applied, in steps as of a large
-// transaction: until its end readers keep what was before, and what interrupts it, it
-// goes on with the same copies. Applying again what is applied changes nothing.
+// store's metadata, in two states: while the copies are loaded it says that there
+// is no position to go on from, so that whatever happens they are loaded to their end,
+// from where the snapshot's record says; when they are whole, that the differences are
+// being applied, in steps as of a large transaction: until its end readers keep what
+// was before, and what interrupts it, it goes on with the same copies. Applying again
+// what is applied changes nothing.
 type renewal struct {
 	Why    string              // the position was lost, for people
 	Loaded bool                // the copies are whole
@@ -53,11 +54,13 @@ func (e *Engine) renewal(source catalog.ID) (*renewal, error) {
 	return n, nil
 }
 
-// noteRenewal adds a renewal to the tick's batch.
+// noteRenewal adds a renewal, in a state that begins, to the tick's batch. A
+// record of a snapshot that there is while it is loaded is thus of it.
 func (t *Ticker) noteRenewal(source catalog.ID, n *renewal) error {
 	data, err := json.Marshal(n)
 	if err == nil {
 		t.txn.SetMeta(renewalKey(source), data)
+		t.txn.DeleteMeta(snapshotKey(source))
 	}
 	return err
 }
@@ -73,6 +76,17 @@ func (t *Ticker) forgetRenewal(source catalog.ID) error {
 	}
 	t.txn.DeleteMeta(renewalKey(source))
 	return nil
+}
+
+// noted gives the source's renewal, nil if there is none. While the copies of one
+// are to be loaded the source is renewing, from before it runs.
+func (r *sourceRunner) noted() (*renewal, error) {
+	n, err := r.engine.renewal(r.id)
+	if n != nil {
+		r.why = n.Why
+	}
+	r.renewing.Store(n != nil && !n.Loaded)
+	return n, err
 }
 
 // startRenewal commits that copies are whole, and a catalog that is published
@@ -133,7 +147,6 @@ func (r *sourceRunner) renew(ctx context.Context) error {
 		return err
 	}
 	r.renewing.Store(false)
-	r.record = nil
 	r.within(false, n.At.LSN)
 	r.changes.Add(int64(s.n))
 	e.log.Info("tables renewed", "source", r.name, "lsn", n.At.LSN, "changes", s.n, "took", time.Since(began).Round(time.Millisecond))
@@ -167,7 +180,7 @@ func (r *sourceRunner) beginRenewal(ctx context.Context) error {
 		n.Why = r.mu.err.Error()
 	}
 	r.mu.Unlock()
-	r.why, r.config, r.record = n.Why, nil, nil
+	r.why, r.config = n.Why, nil
 	r.renewing.Store(true)
 	err := t.doNow(ctx, func() error {
 		for _, id := range *r.tables.Load() {

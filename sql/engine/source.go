@@ -17,7 +17,7 @@ import (
 // A sourceRunner runs one source and is its sink: what the source delivers
 // goes into the tick loop's queue, a snapshot straight into the base tables.
 type sourceRunner struct {
-	engine *Engine
+	snapshotKeeper
 	id     catalog.ID
 	name   string
 	cancel context.CancelFunc
@@ -31,16 +31,12 @@ type sourceRunner struct {
 	// Of a renewal, see there. fresh: a snapshot was taken since the process started.
 	fresh  bool
 	why    string
-	record []byte // of its snapshot, as of the last interruption
 	config func([]byte) ([]byte, error)
 
 	source connectors.Source
 
 	tables    atomic.Pointer[[]catalog.ID] // relation of each of the source's tables; 0: none
 	announced []connectors.Table
-	loaders   []*loader
-	offered   []byte // record of the snapshot that is not kept yet
-	kept      time.Time
 
 	mu struct {
 		sync.Mutex
@@ -83,10 +79,11 @@ func (e *Engine) startSource(src *catalog.Source, fresh bool) *sourceRunner {
 		return nil
 	}
 	ctx, cancel := context.WithCancel(e.ctx())
-	r := &sourceRunner{engine: e, id: src.ID, name: src.Name, cancel: cancel, ended: make(chan struct{}), fresh: fresh}
+	r := &sourceRunner{snapshotKeeper: snapshotKeeper{engine: e, key: snapshotKey(src.ID)}, id: src.ID, name: src.Name, cancel: cancel, ended: make(chan struct{}), fresh: fresh}
 	def, err := e.definition(src)
 	if err == nil {
 		r.checkpoint = time.Duration(def.CheckpointMicros) * time.Microsecond
+		_, err = r.noted()
 	}
 	r.setStatus("starting", nil)
 	e.sources.Lock()
@@ -291,12 +288,11 @@ func (r *sourceRunner) run(ctx context.Context, src *catalog.Source, def *connec
 	if connector == nil {
 		return pgerr.Newf(pgerr.FeatureNotSupported, "connector %q is not supported", src.Connector)
 	}
-	n, err := r.engine.renewal(r.id)
+	n, err := r.noted()
 	if err != nil {
 		return err
 	}
 	if n != nil && n.Loaded {
-		r.why = n.Why
 		r.Status("snapshot", nil)
 		r.gate.Lock()
 		r.gate.within = true
@@ -309,7 +305,7 @@ func (r *sourceRunner) run(ctx context.Context, src *catalog.Source, def *connec
 	if err != nil {
 		return err
 	}
-	defer r.abortLoaders()
+	defer r.abort()
 	r.mu.Lock()
 	r.source = source
 	r.mu.Unlock()
@@ -326,9 +322,7 @@ func (r *sourceRunner) run(ctx context.Context, src *catalog.Source, def *connec
 				r.within(start.Step > 0, start.LSN)
 			}
 		}
-		if n != nil && !n.Loaded {
-			r.why, start = n.Why, new(connectors.Position)
-		} else if def.SnapshotAlways && !r.fresh {
+		if r.renewing.Load() || def.SnapshotAlways && !r.fresh {
 			start = new(connectors.Position)
 		}
 	}

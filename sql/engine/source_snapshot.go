@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -14,7 +13,7 @@ import (
 
 // SnapshotBegin voids what an unfinished snapshot has loaded.
 func (r *sourceRunner) SnapshotBegin(ctx context.Context) error {
-	r.abortLoaders()
+	r.abort()
 	begin := r.beginInitial
 	if r.renews() {
 		begin = r.beginRenewal
@@ -47,28 +46,13 @@ func (r *sourceRunner) loading(id catalog.ID) physical.Fingerprint {
 	return physical.RelationFingerprint(uint32(id))
 }
 
-// openLoaders begins to load all tables.
-func (r *sourceRunner) openLoaders() (err error) {
-	ids, cat := *r.tables.Load(), r.engine.Catalog()
-	r.loaders, r.offered, r.kept = make([]*loader, len(ids)), nil, time.Now()
-	for i, id := range ids {
-		if rel := cat.Relation(id); rel != nil {
-			if r.loaders[i], err = newLoader(r.engine.store, rel, r.loading(id)); err != nil {
-				return err
-			}
-		}
+// openLoaders begins to load all tables, or goes on with it.
+func (r *sourceRunner) openLoaders() error {
+	cat, rels := r.engine.Catalog(), []*catalog.Relation(nil)
+	for _, id := range *r.tables.Load() {
+		rels = append(rels, cat.Relation(id))
 	}
-	return nil
-}
-
-// abortLoaders gives up what is not ingested yet, and with it the record that tells of it.
-func (r *sourceRunner) abortLoaders() {
-	for _, l := range r.loaders {
-		if l != nil {
-			l.abort()
-		}
-	}
-	r.loaders, r.offered = nil, nil
+	return r.open(rels, r.loading)
 }
 
 // SnapshotChunk loads rows into a base table. Safe for concurrent use.
@@ -94,7 +78,7 @@ func (r *sourceRunner) SnapshotEnd(ctx context.Context, at connectors.Position) 
 	if err := g.Wait(); err != nil {
 		return err
 	}
-	r.loaders = nil
+	r.loaders, r.offered = nil, nil
 	e, t := r.engine, r.engine.ticker
 	if r.renewing.Load() {
 		err := r.endLoading(ctx, at)
@@ -126,7 +110,7 @@ func (r *sourceRunner) SnapshotEnd(ctx context.Context, at connectors.Position) 
 	if err != nil {
 		return err
 	}
-	r.offered, r.fresh = nil, true
+	r.fresh = true
 	e.log.Info("snapshot published", "source", r.name, "lsn", at.LSN)
 	return t.syncTo(t.committed.Load().tick)
 }
@@ -149,109 +133,7 @@ var _ connectors.SnapshotKeeper = (*sourceRunner)(nil)
 // store's metadata.
 func snapshotKey(source catalog.ID) string { return fmt.Sprintf("snapshot %d", source) }
 
-// SnapshotRecorded gives the record of an unfinished snapshot. What this
-// process has loaded since the last one is kept first.
-func (r *sourceRunner) SnapshotRecorded(ctx context.Context) ([]byte, error) {
-	if err := r.keepRecord(ctx); err != nil {
-		return nil, err
-	}
-	if r.renews() {
-		return r.record, nil
-	}
-	record, ok, err := r.engine.store.Meta(snapshotKey(r.id))
-	if err != nil || !ok {
-		return nil, err
-	}
-	return record, nil
-}
-
-// SnapshotRecord keeps the record now and then; that of a renewal not longer
-// than the process.
-func (r *sourceRunner) SnapshotRecord(ctx context.Context, rec connectors.SnapshotRecord) (err error) {
-	if r.offered, err = rec.Bytes(); err != nil {
-		return err
-	}
-	switch {
-	case rec.Now:
-		if err := r.keepRecord(ctx); err != nil || r.renews() {
-			return err
-		}
-		return r.sync(ctx)
-	case r.renews() || time.Since(r.kept) < recordEvery*r.engine.checkpointInterval():
-		return nil
-	}
-	return r.keepRecord(ctx)
-}
-
-// keepRecord makes what is loaded a part of the tables' states, and then
-// commits the record, or keeps it in memory: rows that it does not tell of do no harm.
-func (r *sourceRunner) keepRecord(ctx context.Context) error {
-	if r.offered == nil {
-		return nil
-	}
-	if err := r.ingest(); err != nil {
-		return err
-	}
-	if r.renews() {
-		r.record, r.offered = r.offered, nil
-		return nil
-	}
-	t := r.engine.ticker
-	err := t.do(ctx, func() error {
-		t.txn.SetMeta(snapshotKey(r.id), r.offered)
-		return t.commit(ctx, false)
-	})
-	if err != nil {
-		return err
-	}
-	r.offered, r.kept = nil, time.Now()
-	return nil
-}
-
-func (r *sourceRunner) ingest() error {
-	for _, l := range r.loaders {
-		if l != nil {
-			if err := l.ingest(); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
 // SnapshotResume goes on loading into the tables.
 func (r *sourceRunner) SnapshotResume(context.Context, connectors.LSN) error {
-	r.abortLoaders()
 	return r.openLoaders()
-}
-
-// SnapshotVoid begins a table, or a chunk of it, anew.
-func (r *sourceRunner) SnapshotVoid(ctx context.Context, table, chunk int) error {
-	id, ok := r.relation(table)
-	rel := r.engine.Catalog().Relation(id)
-	if !ok || rel == nil || r.loaders[table] == nil {
-		return nil
-	}
-	if chunk >= 0 {
-		return r.loaders[table].void(chunk)
-	}
-	r.loaders[table].abort()
-	t := r.engine.ticker
-	err := t.doNow(ctx, func() error {
-		t.dropLoaded(r.loading(id))
-		return t.commit(ctx, false)
-	})
-	if err != nil {
-		return err
-	}
-	r.loaders[table], err = newLoader(r.engine.store, rel, r.loading(id))
-	return err
-}
-
-// SnapshotForget takes rows out of a base table, before more are loaded.
-func (r *sourceRunner) SnapshotForget(_ context.Context, keys connectors.SnapshotChunk) error {
-	if l := r.loaders[keys.Table]; l != nil {
-		return l.forget(keys)
-	}
-	return nil
 }
