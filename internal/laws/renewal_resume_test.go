@@ -3,6 +3,7 @@ package laws
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"testing"
@@ -23,12 +24,12 @@ type slowRenewer struct {
 // recordEvery is a tenth of the shortest time between two records.
 const recordEvery = 5 * time.Millisecond
 
-// loadingRenewer begins a new snapshot with what was missed, of about 45 chunks.
+// loadingRenewer begins a new snapshot with what was missed, of about 50 chunks.
 func loadingRenewer(t *testing.T, pg *pgtest.Server, mode string) *slowRenewer {
 	t.Helper()
 	p, dsn := proxied(t, pg)
 	a := &slowRenewer{alterer: newRenewer(t, pg, dsn, mode, "--checkpoint-interval", recordEvery.String()), p: p}
-	must(t, a.c, "INSERT INTO bag SELECT i % 100, repeat('y', 50) FROM generate_series(1, 15000) i; INSERT INTO more SELECT i, 1, repeat('p', 50), 'x' FROM generate_series(30001, 40000) i")
+	must(t, a.c, "INSERT INTO bag SELECT i % 100, repeat('y', 50) FROM generate_series(1, 4000) i; INSERT INTO more SELECT -i, 1, repeat('p', 50), 'x' FROM generate_series(1, 20000) i")
 	a.all()
 	must(t, a.h, "CREATE TABLE mark (id int PRIMARY KEY); INSERT INTO mark VALUES (0)")
 	a.s.stop()
@@ -189,7 +190,7 @@ func TestRenewalGoesOnOtherwise(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			a := loadingRenewer(t, pg, "when_needed")
-			a.recorded(4)
+			a.recorded(15) // of more, too
 			a.s.Kill()
 			if c.name == "no slot" {
 				a.dropSlot()
@@ -237,8 +238,8 @@ func TestRenewalGoesOnOtherwise(t *testing.T) {
 }
 
 // TestRenewalGoesOnAtOther puts another server in the place of the source's
-// between kill and restart. It has a slot and a publication of the names, and a log that
-// the snapshot's positions lie in.
+// between kill and restart. It has tables, a slot and a publication of the same names
+// and OIDs, and a log that the snapshot's positions lie in.
 func TestRenewalGoesOnAtOther(t *testing.T) {
 	for _, mode := range []string{"when_needed", "always"} {
 		t.Run(mode, func(t *testing.T) {
@@ -246,12 +247,17 @@ func TestRenewalGoesOnAtOther(t *testing.T) {
 			const log = "SELECT pg_logical_emit_message(false, 'x', repeat('y', 1000000)) FROM generate_series(1, %d)"
 			must(t, pg.MustConnect(t, "").PgConn(), fmt.Sprintf(log, 30))
 			a := loadingRenewer(t, pg, mode)
-			a.recorded(4)
+			a.recorded(15) // of more, too
 			a.s.Kill()
 			comment := must(t, a.c, "SELECT obj_description(oid, 'pg_publication') FROM pg_publication")[0]
 			was := currentLSN(t, a.c)
+			oid := must(t, a.c, "SELECT 'acct'::regclass::oid")[0]
 			a.otherServer()
+			a.replace(func() { a.as(pg.Bin("pg_resetwal"), "-o", oid, filepath.Join(pg.Dir, "data")) })
 			must(t, a.c, renewalSchema)
+			if same := must(t, a.c, "SELECT 'acct'::regclass::oid")[0]; same != oid {
+				t.Fatalf("the table's OID is %s there, and was %s", same, oid)
+			}
 			must(t, a.c, "CREATE PUBLICATION helios_src FOR TABLE acct, more, bag WITH (publish_via_partition_root = true); COMMENT ON PUBLICATION helios_src IS "+quote(comment))
 			must(t, a.c, "SELECT pg_create_logical_replication_slot("+quote(a.db)+", 'pgoutput')")
 			must(t, a.c, fmt.Sprintf(log, 60))
