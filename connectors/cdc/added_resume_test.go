@@ -482,6 +482,44 @@ func TestAddedLost(t *testing.T) {
 	}
 }
 
+// The last Restore counts: a zero checkpoint makes the source begin anew by the
+// definitions that there are then.
+func TestRestoreTwice(t *testing.T) {
+	t.Parallel()
+	ad, db := startAdding(t, addedTable, "b", "a")
+	ad.restore()
+	ad.until("b", 5)
+	ad.src.Close()
+	server.MustExec(t, db, "ALTER TABLE a ADD w int DEFAULT 5; ALTER TABLE b DROP v")
+	src, err := NewSource(ad.cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, cp := range []Checkpoint{*through(t, ad.src.Checkpoint()), {}} {
+		if err := src.Restore(cp); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if cp := src.Checkpoint(); !cp.IsZero() || cp.Added != nil || len(cp.Tables) > 0 {
+		t.Fatalf("%+v", cp)
+	}
+	for {
+		err := src.Start(ad.ctx)
+		var transient *TransientError
+		if err == nil {
+			break
+		} else if !errors.As(err, &transient) {
+			t.Fatal(err)
+		}
+	}
+	ad.src = src
+	defer src.Close()
+	if e := ad.take(); e.Snapshot&SnapshotFirst == 0 {
+		t.Fatal(describe(e))
+	}
+	ad.end(db, "a", "b")
+}
+
 // A checkpoint whose progress of added tables is not what a source wrote is an
 // error, or they begin anew, and all is right at the end.
 func TestAddedHostile(t *testing.T) {

@@ -202,7 +202,8 @@ func (s *Source) Restore(cp Checkpoint) error {
 	case s.feed.cfg.TemporarySlot:
 		return pgerr.Newf(pgerr.InvalidParameterValue, "a source with a temporary slot cannot be restored")
 	}
-	s.restored = nil
+	s.restored, s.progress, s.tables, s.adding, s.pos, s.systemID, s.timeline = nil, nil, nil, false, mark{}, "", 0
+	s.feed.cfg, s.feed.restored, s.feed.adding, s.feed.begun = s.feed.fresh, nil, 0, 0
 	mode := s.feed.cfg.SnapshotMode
 	if cp.IsZero() || mode == SnapshotAlways || cp.Snapshot != nil && (cp.Snapshot.LSN == 0 || mode == SnapshotInitialOnly) {
 		return nil
@@ -214,7 +215,7 @@ func (s *Source) Restore(cp Checkpoint) error {
 	if err != nil {
 		return err
 	}
-	s.firstAdded, s.adding, s.progress = len(tables), len(begun) > 0, nil
+	s.firstAdded, s.adding = len(tables), len(begun) > 0
 	if tables = append(tables, begun...); cp.Snapshot != nil {
 		cp.Snapshot = cp.Snapshot.of(tables)
 		s.progress = cp.Snapshot
@@ -224,7 +225,7 @@ func (s *Source) Restore(cp Checkpoint) error {
 	}
 	s.restored = &cp
 	s.feed.restored, s.feed.adding, s.feed.begun = tables, len(specs)-s.firstAdded, len(begun)
-	cfg := s.feed.fresh
+	cfg := &s.feed.cfg
 	cfg.TableSpecs, cfg.AllTables, cfg.Schemas = specs, false, nil
 	if cfg.SystemID == "" {
 		cfg.SystemID = cp.SystemID
@@ -232,9 +233,7 @@ func (s *Source) Restore(cp Checkpoint) error {
 	if cfg.Timeline == 0 {
 		cfg.Timeline = cp.Timeline
 	}
-	s.feed.cfg = cfg
-	s.tables, s.systemID = append([]*Table(nil), tables...), cp.SystemID
-	s.timeline = cp.Timeline
+	s.tables, s.systemID, s.timeline = slices.Clone(tables), cp.SystemID, cp.Timeline
 	s.pos = mark{at: cp.Position(), snapshot: cp.Snapshot != nil}
 	s.snapshotRows = make([]uint64, len(tables))
 	if s.progress != nil {
