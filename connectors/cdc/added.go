@@ -114,7 +114,7 @@ func (r *run) addTables(ctx context.Context, conn *pgconn.PgConn) error {
 	}
 	first := len(r.tables) - r.adding
 	clear(anew[:first])
-	if plan.chunks == 0 {
+	if plan.newest = made.lsn; plan.chunks == 0 {
 		plan.lsn, plan.xmin = made.lsn, made.xmin
 	}
 	r.log.Info("tables are added", "tables", r.adding, "chunks_done", plan.chunks, "chunks", plan.all, "lsn", made.lsn)

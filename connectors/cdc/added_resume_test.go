@@ -216,7 +216,7 @@ func TestAddedForgets(t *testing.T) {
 			if ad.restore(); ad.cp.Step > 0 {
 				within++
 			}
-			if ad.cp.Added == nil {
+			if p := ad.cp.Added; p == nil || p.Snapshot.LSN == 0 || p.Snapshot.Newest < p.Snapshot.LSN || p.Snapshot.Newest > ad.cp.LSN {
 				t.Fatalf("%+v", ad.cp)
 			}
 		}

@@ -163,7 +163,7 @@ func (t *tableState) fingerprint() string {
 
 // adopt takes over what was done before, and gives the tables that begin anew.
 func (p *snapshotPlan) adopt(was *SnapshotProgress, r *run) (anew []bool) {
-	p.lsn, p.xmin = was.LSN, was.XMin
+	p.lsn, p.newest, p.xmin = was.LSN, was.Newest, was.XMin
 	anew = make([]bool, len(r.tables))
 	for i, t := range r.tables {
 		at := slices.IndexFunc(was.Tables, func(tp TableProgress) bool {
