@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"testing"
 	"time"
@@ -24,23 +25,34 @@ type slowRenewer struct {
 // recordEvery is a tenth of the shortest time between two records.
 const recordEvery = 5 * time.Millisecond
 
-// loadingRenewer begins a new snapshot with what was missed, of about 50 chunks.
-func loadingRenewer(t *testing.T, pg *pgtest.Server, mode string) *slowRenewer {
+// newSlowRenewer has what makes about 50 chunks.
+func newSlowRenewer(t *testing.T, pg *pgtest.Server, mode string, args ...string) *slowRenewer {
 	t.Helper()
 	p, dsn := proxied(t, pg)
-	a := &slowRenewer{alterer: newRenewer(t, pg, dsn, mode, "--checkpoint-interval", recordEvery.String()), p: p}
+	a := &slowRenewer{alterer: newRenewer(t, pg, dsn, mode, append(args, "--checkpoint-interval", recordEvery.String())...), p: p}
 	must(t, a.c, "INSERT INTO bag SELECT i % 100, repeat('y', 50) FROM generate_series(1, 4000) i; INSERT INTO more SELECT -i, 1, repeat('p', 50), 'x' FROM generate_series(1, 20000) i")
 	a.all()
-	must(t, a.h, "CREATE TABLE mark (id int PRIMARY KEY); INSERT INTO mark VALUES (0)")
+	return a
+}
+
+// loadingRenewer begins a new snapshot with what was missed.
+func loadingRenewer(t *testing.T, pg *pgtest.Server, mode string) *slowRenewer {
+	t.Helper()
+	a := newSlowRenewer(t, pg, mode)
 	a.s.stop()
-	a.had = states(t, a.s)
+	a.begin(mode)
+	return a
+}
+
+func (a *slowRenewer) begin(mode string) {
+	a.t.Helper()
+	a.had = states(a.t, a.s)
 	if mode == "when_needed" {
 		a.dropSlot()
 	}
-	must(t, a.c, missed)
-	p.Throttle(200_000)
+	must(a.t, a.c, missed)
+	a.p.Throttle(200_000)
 	a.start()
-	return a
 }
 
 // done waits until some chunks are done, and not all of them, and gives how many.
@@ -61,15 +73,14 @@ func (a *slowRenewer) done(least int) (n int) {
 	return n
 }
 
-// recorded waits until some chunks are done and durably recorded, and gives how many:
-// the first chunk that comes when a record may be kept again tells of all before, when
-// the next one is done, it was kept, and it is durable with a client's commit.
+// recorded waits until some chunks are done and recorded, and gives how many: the
+// record of the first chunk that comes when one may be kept again tells of all before,
+// and when the next one is done, it was kept.
 func (a *slowRenewer) recorded(least int) (n int) {
 	a.t.Helper()
 	n = a.done(least)
 	time.Sleep(12 * recordEvery)
 	a.done(a.done(0) + 2)
-	must(a.t, a.h, "INSERT INTO mark SELECT 1 + max(id) FROM mark")
 	return n
 }
 
@@ -208,6 +219,54 @@ func TestRenewalGoesOnOtherwise(t *testing.T) {
 		})
 	}
 
+	// Until the new snapshot's end the source is within a transaction, and nothing
+	// can be asked.
+	t.Run("within a large transaction", func(t *testing.T) {
+		a := newSlowRenewer(t, pg, "when_needed")
+		a.half(a.p)
+		a.s.Kill()
+		a.p.Refuse(false)
+		a.p.Throttle(300_000)
+		for range 3 {
+			a.p.AfterBytes(500_000, faultproxy.Hold)
+			a.start()
+			a.passed(a.p)
+			a.s.Kill()
+		}
+		a.p.Throttle(0)
+		a.start()
+		a.renewed(1)
+		must(t, a.c, "UPDATE more SET grp = 1 WHERE id < 50")
+		a.all()
+		if done := a.wentOn(); len(done) == 0 || done[len(done)-1] == 0 || !slices.IsSorted(done) || a.logged("new snapshot loaded") != 1 {
+			t.Errorf("went on with %v chunks", done)
+		}
+	})
+
+	t.Run("a full disk", func(t *testing.T) {
+		a := newSlowRenewer(t, pg, "when_needed", "--memory", "16MB")
+		a.s.stop()
+		before := a.s.Data
+		filler := fillable(t, a.s)
+		if err := os.CopyFS(a.s.Data, os.DirFS(before)); err != nil {
+			t.Fatal(err)
+		}
+		a.begin("when_needed")
+		done := a.recorded(8)
+		filler.fill()
+		eventually(t, a.h, "SELECT state, last_error FROM helios.sources", "retrying", "the disk is full")
+		filler.free()
+		if n := a.goneOn(1); n < done {
+			t.Errorf("went on with %d of the %d chunks that were done", n, done)
+		}
+		a.p.Throttle(0)
+		a.renewed(1)
+		a.all()
+		if n := a.logged("an unfinished snapshot cannot go on"); n != 0 {
+			t.Errorf("could not go on %d times", n)
+		}
+	})
+
 	// A table is taken out of the source, and the source is dropped.
 	t.Run("altered and dropped", func(t *testing.T) {
 		a := loadingRenewer(t, pg, "when_needed")
@@ -229,7 +288,7 @@ func TestRenewalGoesOnOtherwise(t *testing.T) {
 		a.s.Kill()
 		a.start()
 		a.goneOn(3)
-		must(t, a.h, "DROP SOURCE src CASCADE; DROP TABLE mark")
+		must(t, a.h, "DROP SOURCE src CASCADE")
 		a.s.stop()
 		if n := states(t, a.s); n != 0 {
 			t.Errorf("%d states of no table", n)

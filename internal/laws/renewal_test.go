@@ -311,22 +311,7 @@ func TestRenewal(t *testing.T) {
 	t.Run("within a large transaction", func(t *testing.T) {
 		p, dsn := proxied(t, pg)
 		a := newRenewer(t, pg, dsn, "when_needed")
-		half := func() {
-			t.Helper()
-			must(t, a.c, "UPDATE acct SET n = n WHERE id = 1; UPDATE more SET grp = grp WHERE id = 1; INSERT INTO bag VALUES (5, 'half')")
-			a.same(sameBag) // the tables are known in this session
-			p.Refuse(true)
-			p.AfterBytes(300_000, faultproxy.Cut)
-			must(t, a.c, "UPDATE acct SET n = n + 1; UPDATE more SET pad = pad || 'h', grp = grp + 1; UPDATE acct SET n = n - 1")
-			for deadline := time.Now().Add(30 * time.Second); p.Pending(); time.Sleep(time.Millisecond) {
-				if time.Now().After(deadline) {
-					t.Fatal("the transaction does not come")
-				}
-			}
-			a.dropSlot()
-			must(t, a.c, missed)
-		}
-		half()
+		a.half(p)
 		if rows := must(t, a.h, "SELECT n, s FROM acct_sum"); rows[0] != "100|10000" {
 			t.Errorf("half of the transaction is seen: %q", rows)
 		}
@@ -336,7 +321,7 @@ func TestRenewal(t *testing.T) {
 		if n := a.logged("a large transaction was given up"); n != 1 {
 			t.Errorf("given up %d times", n)
 		}
-		half()
+		a.half(p)
 		a.s.Kill()
 		p.Refuse(false)
 		a.start()
@@ -344,6 +329,29 @@ func TestRenewal(t *testing.T) {
 		must(t, a.c, "UPDATE more SET grp = 1 WHERE id < 50")
 		a.all()
 	})
+}
+
+// half loses the position, and the server, within a large transaction, and what is missed.
+func (a *alterer) half(p *faultproxy.Proxy) {
+	a.t.Helper()
+	must(a.t, a.c, "UPDATE acct SET n = n WHERE id = 1; UPDATE more SET grp = grp WHERE id = 1; INSERT INTO bag VALUES (5, 'half')")
+	a.same(sameBag) // the tables are known in this session
+	p.Refuse(true)
+	p.AfterBytes(300_000, faultproxy.Cut)
+	must(a.t, a.c, "UPDATE acct SET n = n + 1; UPDATE more SET pad = pad || 'h', grp = grp + 1; UPDATE acct SET n = n - 1")
+	a.passed(p)
+	a.dropSlot()
+	must(a.t, a.c, missed)
+}
+
+// passed waits until a proxy has met what it waits for.
+func (a *alterer) passed(p *faultproxy.Proxy) {
+	a.t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); p.Pending(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			a.t.Fatal("the proxy has nothing to do")
+		}
+	}
 }
 
 // TestRenewalInvalidated lets the server throw away what the source needs.

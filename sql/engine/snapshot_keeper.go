@@ -63,7 +63,8 @@ func (k *snapshotKeeper) SnapshotRecorded(ctx context.Context) ([]byte, error) {
 	return record, nil
 }
 
-// SnapshotRecord keeps the record now and then.
+// SnapshotRecord keeps the record now and then, and makes it durable: within a
+// large transaction nobody else would.
 func (k *snapshotKeeper) SnapshotRecord(ctx context.Context, rec connectors.SnapshotRecord) (err error) {
 	if k.offered, err = rec.Bytes(); err != nil {
 		return err
@@ -71,7 +72,7 @@ func (k *snapshotKeeper) SnapshotRecord(ctx context.Context, rec connectors.Snap
 	if !rec.Now && time.Since(k.kept) < recordEvery*k.engine.checkpointInterval() {
 		return nil
 	}
-	if err := k.keep(ctx); err != nil || !rec.Now {
+	if err := k.keep(ctx); err != nil {
 		return err
 	}
 	t := k.engine.ticker
