@@ -138,6 +138,9 @@ func (e *Engine) altering(src *catalog.Source) string {
 		}
 		return text
 	}
+	if src.Copying != nil {
+		return what(src.Copying) // of which the process that has started does not know yet
+	}
 	if len(src.Ended) > 0 {
 		return "dropping the slot of a copy that has ended"
 	}

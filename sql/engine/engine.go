@@ -46,7 +46,8 @@ type Engine struct {
 	ticker *Ticker
 	start  time.Time
 
-	// ddl holds a token through every statement that changes the catalog.
+	// ddl holds a token through every statement that changes the catalog, and
+	// until the sources of the catalog that is found run.
 	ddl chan struct{}
 
 	sources struct {
@@ -111,6 +112,7 @@ func New(opts Options) (*Engine, error) {
 	if err := e.recover(); err != nil {
 		return nil, err
 	}
+	e.ddl <- struct{}{}
 	return e, nil
 }
 
@@ -138,6 +140,7 @@ func (e *Engine) Run(parent context.Context) error {
 		e.startSource(s, false)
 		e.resumeCopying(s)
 	}
+	<-e.ddl
 	ended := make(chan error, 1)
 	go func() { ended <- g.Wait() }()
 	var err error
