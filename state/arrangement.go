@@ -69,15 +69,34 @@ func (a *Arrangement) Get(key []byte) (value []byte, ok bool, err error) {
 		return a.val, ok, nil
 	}
 	commits := a.s.commits.Load()
-	if a.gets++; a.gets > getsBeforeIter {
-		value, ok, err = a.readIter()
-	} else {
-		value, ok, err = a.read(a.s.db)
-	}
-	if err == nil {
+	if value, ok, err = a.seek(); err == nil {
 		hot.fill(h, a.key, value, ok, &a.s.commits, commits)
 	}
 	return value, ok, err
+}
+
+// Read is Get past the hot cache: of many keys, in order, that are not asked
+// for again soon. In order, most of a seek is what the last one has left.
+func (a *Arrangement) Read(key []byte) (value []byte, ok bool, err error) {
+	if a.num == 0 {
+		return nil, false, nil
+	}
+	a.key = append(a.key[:numberLen], key...)
+	if a.snap != nil {
+		return a.read(a.snap.db)
+	}
+	if a.void {
+		return nil, false, a.errVoid()
+	}
+	return a.seek()
+}
+
+// seek is a point read of a.key. It keeps an iterator if there are many.
+func (a *Arrangement) seek() ([]byte, bool, error) {
+	if a.gets++; a.gets > getsBeforeIter {
+		return a.readIter()
+	}
+	return a.read(a.s.db)
 }
 
 // read is a point read of a.key without an iterator kept.

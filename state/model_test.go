@@ -238,7 +238,11 @@ func checkPart(r *rand.Rand, a *Arrangement, want map[string]string) error {
 	}
 	for range 20 {
 		key := randomKey(r)
-		value, ok, err := a.Get(key)
+		get := a.Get
+		if r.IntN(2) == 0 {
+			get = a.Read
+		}
+		value, ok, err := get(key)
 		if err != nil {
 			return err
 		}

@@ -80,6 +80,9 @@ func (m *Memory) Get(key []byte) ([]byte, bool, error) {
 	return it.b[it.k:], true, nil
 }
 
+// Read is Get.
+func (m *Memory) Read(key []byte) ([]byte, bool, error) { return m.Get(key) }
+
 // Set records a write.
 func (m *Memory) Set(key, value []byte) error {
 	off := len(m.pend)

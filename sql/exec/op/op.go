@@ -12,6 +12,8 @@ import "github.com/helios-sql/helios-sql/sql/zset"
 type Arrangement interface {
 	// Get gives a key's value, borrowed until the next call.
 	Get(key []byte) (value []byte, ok bool, err error)
+	// Read is Get of many keys, in order, that are not asked for again soon.
+	Read(key []byte) (value []byte, ok bool, err error)
 	// Cursor opens a cursor; the caller closes it within the same Eval or Scan.
 	Cursor() (zset.Cursor, error)
 	// Set and Delete copy what they are given.

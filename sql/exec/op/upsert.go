@@ -3,7 +3,6 @@ package op
 import (
 	"bytes"
 	"context"
-	"errors"
 	"slices"
 
 	"github.com/helios-sql/helios-sql/sql/pgerr"
@@ -351,18 +350,19 @@ func (u *Upsert) touch(row types.Row, change int, isNew bool) {
 }
 
 // read fetches the base rows that are needed, in key order.
-func (u *Upsert) read() (err error) {
-	cur := reader{rows: u.rows}
-	defer func() { err = errors.Join(err, cur.Close()) }()
+func (u *Upsert) read() error {
 	for i := range u.slots {
 		s := &u.slots[i]
 		if !s.read {
 			continue
 		}
-		// Keys delimit themselves: an entry that starts with the key is the key's.
-		if cur.Seek(u.touchKey(s.touch)) {
+		row, ok, err := u.rows.Read(u.touchKey(s.touch))
+		if err != nil {
+			return err
+		}
+		if ok {
 			off := len(u.olds)
-			u.olds = append(u.olds, cur.Value()...)
+			u.olds = append(u.olds, row...)
 			s.base = u.olds[off:len(u.olds):len(u.olds)]
 			s.current = s.base
 		}
