@@ -51,7 +51,13 @@ func newArrangement(s *Store, id partID, num uint32) *Arrangement {
 // Get gives a key's value, borrowed until the next call. Cost: a copy if the
 // hot cache has the key, absent ones too; else a seek in Pebble, which bloom
 // filters spare for most absent keys.
-func (a *Arrangement) Get(key []byte) (value []byte, ok bool, err error) {
+func (a *Arrangement) Get(key []byte) (value []byte, ok bool, err error) { return a.get(key, true) }
+
+// Read is Get past the hot cache: of many keys, in order, that are not asked
+// for again soon. In order, most of a seek is what the last one has left.
+func (a *Arrangement) Read(key []byte) (value []byte, ok bool, err error) { return a.get(key, false) }
+
+func (a *Arrangement) get(key []byte, cached bool) (value []byte, ok bool, err error) {
 	if a.num == 0 {
 		return nil, false, nil
 	}
@@ -61,6 +67,9 @@ func (a *Arrangement) Get(key []byte) (value []byte, ok bool, err error) {
 	}
 	if a.void {
 		return nil, false, a.errVoid()
+	}
+	if !cached {
+		return a.seek()
 	}
 	hot := a.s.hot
 	h := maphash.Bytes(hot.seed, a.key)
@@ -73,22 +82,6 @@ func (a *Arrangement) Get(key []byte) (value []byte, ok bool, err error) {
 		hot.fill(h, a.key, value, ok, &a.s.commits, commits)
 	}
 	return value, ok, err
-}
-
-// Read is Get past the hot cache: of many keys, in order, that are not asked
-// for again soon. In order, most of a seek is what the last one has left.
-func (a *Arrangement) Read(key []byte) (value []byte, ok bool, err error) {
-	if a.num == 0 {
-		return nil, false, nil
-	}
-	a.key = append(a.key[:numberLen], key...)
-	if a.snap != nil {
-		return a.read(a.snap.db)
-	}
-	if a.void {
-		return nil, false, a.errVoid()
-	}
-	return a.seek()
 }
 
 // seek is a point read of a.key. It keeps an iterator if there are many.

@@ -84,7 +84,7 @@ func (e *Engine) resumeCopy(ctx context.Context, a *alteration, of *catalog.Sour
 		if err = e.makeCopy(ctx, a, src, c); err == nil {
 			return
 		}
-		if ctx.Err() == nil && mayMend(err) {
+		if ctx.Err() == nil && passes(err) { // else it is given up, so that others can be altered
 			e.log.Warn("copying a table; it is tried again", "source", of.Name, "relation", c.Relation.Name, "error", err, "retry_in", wait)
 			select {
 			case <-ctx.Done():

@@ -60,13 +60,8 @@ func (o *overlay) Get(key []byte) ([]byte, bool, error) {
 	return o.base.Get(key)
 }
 
-// Read is Get of many keys in order.
-func (o *overlay) Read(key []byte) ([]byte, bool, error) {
-	if e, ok := o.entries.Get(&overlayEntry{key: key}); ok {
-		return e.now, e.now != nil, nil
-	}
-	return o.base.Read(key)
-}
+// Read is Get.
+func (o *overlay) Read(key []byte) ([]byte, bool, error) { return o.Get(key) }
 
 // Set changes an entry.
 func (o *overlay) Set(key, value []byte) error {

@@ -127,9 +127,19 @@ func (e *Engine) refreshStale(ctx context.Context, id catalog.ID, name string, t
 // mayMend reports whether a refresh may succeed later: the server is away, the
 // source is being altered or has stopped, the statement was canceled, or there is no room.
 func mayMend(err error) bool {
+	switch pgerr.CodeOf(err) {
+	case pgerr.ObjectInUse, pgerr.ObjectNotInPrerequisite:
+		return true
+	}
+	return passes(err)
+}
+
+// passes reports whether what failed may succeed later by itself: the server is
+// away, or there is no room, here or there.
+func passes(err error) bool {
 	code := pgerr.CodeOf(err)
 	switch code {
-	case pgerr.ObjectInUse, pgerr.ObjectNotInPrerequisite, pgerr.DiskFull, pgerr.TooManyConnections, pgerr.ConfigurationLimitExceeded:
+	case pgerr.DiskFull, pgerr.TooManyConnections, pgerr.ConfigurationLimitExceeded:
 		return true
 	}
 	return len(code) == 5 && (code[:2] == "08" || code[:2] == "57" || code[:2] == "40")
