@@ -111,7 +111,11 @@ func (h *handover) pass(ctx context.Context) error {
 
 func (h *handover) Tables(context.Context, []connectors.Table) error { return nil }
 
+// announce gives the definitions that what comes from now on is by.
 func (h *handover) announce(ctx context.Context, systemID string, tables []*Table) error {
+	if err := h.passHeld(ctx, false); err != nil {
+		return err
+	}
 	return h.put(ctx, item{kind: itemTables, tables: append([]*Table(nil), tables...), systemID: systemID})
 }
 

@@ -18,8 +18,8 @@ import (
 )
 
 // A keeping is a program that keeps what a Source gives as docs/cdc.md says:
-// rows by key are replaced, deleted or not there; rows without a key are
-// counted, by chunk if they have one.
+// rows by key are replaced, deleted or not there; rows without a key, or with a
+// chunk, are counted, by chunk if they have one.
 type keeping struct {
 	t      testing.TB
 	tables map[string]map[string]string      // by table: key to row
@@ -90,7 +90,7 @@ func (k *keeping) take(e *Event) {
 		}
 		return strings.Join(row, "|")
 	}
-	if len(e.Table.Key) == 0 {
+	if len(e.Table.Key) == 0 || e.Chunk > 0 {
 		if k.counts[name][e.Chunk] == nil {
 			k.counts[name][e.Chunk] = map[string]int{}
 		}
@@ -249,6 +249,9 @@ func TestSnapshotGoesOn(t *testing.T) {
 	}
 }
 
+// lostConnections ends a source's connections to a database.
+const lostConnections = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'helios%' AND pid <> pg_backend_pid()"
+
 // The snapshot is interrupted at random points, by lost connections and by
 // restores from a checkpoint, while the tables are written to in every way.
 func TestSnapshotInterruptedUnderWrites(t *testing.T) {
@@ -344,7 +347,7 @@ func interruptSnapshot(t *testing.T, seed uint64, keepChunks bool) {
 				}
 			}
 			if rnd.IntN(150) == 0 && kills < most {
-				server.MustExec(t, db, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'helios%' AND pid <> pg_backend_pid()")
+				server.MustExec(t, db, lostConnections)
 			}
 			if at := r.src.Checkpoint(); at.Snapshot == nil {
 				done = true
@@ -555,4 +558,38 @@ func TestSnapshotRedefined(t *testing.T) {
 	}
 	k.tables["renamed"] = k.tables["a"]
 	k.same(db, "renamed")
+}
+
+// A table is redefined while the connection is lost within its snapshot: what
+// was read before follows the definition that it was read by.
+func TestSnapshotRedefinedLost(t *testing.T) {
+	t.Parallel()
+	db := server.CreateDatabase(t)
+	server.MustExec(t, db, "CREATE TABLE a (id int PRIMARY KEY, v text); INSERT INTO a SELECT i, repeat('x', 300) FROM generate_series(1, 1000) i")
+	cfg := eventsConfig(db, "a")
+	cfg.SnapshotChunkBytes, cfg.SnapshotWorkers, cfg.BufferSize = 8<<10, 1, 10
+	k := newKeeping(t)
+	r := startReader(t, cfg, nil)
+	for range 50 {
+		e, err := r.next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		k.take(e)
+	}
+	server.MustExec(t, db, lostConnections)
+	server.MustExec(t, db, "ALTER TABLE a ADD w int DEFAULT 7")
+	for {
+		e, err := r.next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		k.take(e)
+		if e.Snapshot&SnapshotLast != 0 {
+			break
+		}
+	}
+	if k.same(db, "a"); k.voided["a"] != 1 {
+		t.Fatalf("voided %v", k.voided)
+	}
 }
