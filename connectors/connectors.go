@@ -45,6 +45,9 @@ type Table struct {
 	// Partitioned: rows may come and go with a partition unsent (see
 	// TableRefresher), so that an insert may find a row of its key.
 	Partitioned bool `json:",omitempty"`
+	// ByChunk: while a snapshot lasts a sink that keeps it, keeps the table's rows by
+	// SnapshotChunk.Chunk. Said when the tables are announced.
+	ByChunk bool `json:"-"`
 }
 
 // A Txn is one committed transaction, or one step of a large one. It belongs
@@ -76,8 +79,8 @@ type SnapshotChunk struct {
 	// Part numbers what is read side by side, from 0: the rows of one part come
 	// in the order in which the table has them, so often in that of a key.
 	Part int
-	// Chunk numbers the ranges that a table without a key is cut into, from 0:
-	// its rows are kept by it, so that they can become void by it.
+	// Chunk numbers the ranges that a table is cut into, from 0, if its rows are
+	// kept by it (Table.ByChunk), so that they can become void by it.
 	Chunk int
 }
 
@@ -119,11 +122,11 @@ type SnapshotKeeper interface {
 	// goes on. What comes now is of a later position, and rows may come again: of rows with
 	// the same key the later one counts.
 	SnapshotResume(ctx context.Context, at LSN) error
-	// SnapshotVoid says that a chunk of a table without a key is read anew, or
-	// all of a table if chunk is below 0: the rows that it had are void.
+	// SnapshotVoid says that a chunk of a table that is kept by chunk is read anew,
+	// or all of a table if chunk is below 0: the rows that it had are void.
 	SnapshotVoid(ctx context.Context, table, chunk int) error
 	// SnapshotForget takes rows away by their keys, of rows that have only the
-	// key's columns. What is not there is left out.
+	// key's columns. What is not there is left out. None are kept by chunk.
 	SnapshotForget(ctx context.Context, keys SnapshotChunk) error
 	// SnapshotRecord offers a record of what was given so far. It may be kept
 	// once that is durable, or left, but not if it says Now.

@@ -170,7 +170,7 @@ func (r *run) streamUntil(ctx context.Context, until connectors.LSN, plan *snaps
 	known()
 	if r.asm.at.LSN < until {
 		for _, t := range r.tables[first:] {
-			if f.isKey[t.ID] = t.isKey(); !anew[t.ID] && len(t.Key) > 0 {
+			if f.isKey[t.ID] = t.isKey(); !anew[t.ID] && !r.byChunk(t) {
 				r.forgotten = append(r.forgotten, t)
 			}
 		}

@@ -185,7 +185,8 @@ func (s *Source) Confirm(cp Checkpoint) error {
 
 // Restore makes the source go on exactly behind a checkpoint. It is called
 // before Start. A zero one makes the source begin anew, and so does SnapshotAlways. Within a
-// snapshot it goes on with what is missing of it, if its slot is still there.
+// snapshot it goes on with what is missing of it, if its slot is still there, or with
+// SnapshotInitialOnly if KeepChunks says that it can.
 //
 // Listed tables may be other ones than the checkpoint's: one that is listed no
 // more is left out from there on, and one that is new gets a snapshot of its own, see added.go,
@@ -205,7 +206,7 @@ func (s *Source) Restore(cp Checkpoint) error {
 	s.restored, s.progress, s.tables, s.adding, s.pos, s.systemID, s.timeline = nil, nil, nil, false, mark{}, "", 0
 	s.feed.cfg, s.feed.restored, s.feed.adding, s.feed.begun = s.feed.fresh, nil, 0, 0
 	mode := s.feed.cfg.SnapshotMode
-	if cp.IsZero() || mode == SnapshotAlways || cp.Snapshot != nil && (cp.Snapshot.LSN == 0 || mode == SnapshotInitialOnly) {
+	if cp.IsZero() || mode == SnapshotAlways || cp.Snapshot != nil && (cp.Snapshot.LSN == 0 || mode == SnapshotInitialOnly && !s.feed.cfg.keepsChunks()) {
 		return nil
 	}
 	if a := cp.Added; a != nil && (cp.Snapshot != nil || a.Snapshot.LSN == 0 || a.Snapshot.LSN > cp.LSN || mode == SnapshotNever) {
@@ -278,7 +279,7 @@ func (s *Source) restoredTables(cp Checkpoint) (specs []TableSpec, tables, begun
 		return taken
 	}
 	tables = take(cp.Tables)
-	if len(wanted) > 0 && cfg.SnapshotMode == SnapshotInitialOnly {
+	if len(wanted) > 0 && cfg.SnapshotMode == SnapshotInitialOnly && cp.Snapshot == nil {
 		return nil, nil, nil, pgerr.Newf(pgerr.FeatureNotSupported, "table %s is not in the checkpoint: adding a table to a source with snapshot mode initial_only is not supported", wanted[0]).
 			WithHint("Capture it with a source of its own, or begin anew without a checkpoint.")
 	}

@@ -56,7 +56,8 @@ type Config struct {
 	PublicationName string       // "": as the slot
 	SnapshotMode    SnapshotMode // "": initial
 	// TemporarySlot makes a slot that goes with the connection; what happens
-	// while there is none is not seen. It cannot be resumed.
+	// while there is none is not seen. It cannot be resumed. With SnapshotInitialOnly it
+	// says nothing: no other slot is made.
 	TemporarySlot bool `json:",omitempty"`
 	// ExactlyOnce says that every event is to be delivered once between a
 	// Checkpoint and its Restore. It always is; the field may be left out.
@@ -67,9 +68,9 @@ type Config struct {
 	// TransactionEvents adds Begin and Commit events to those of Source.Events.
 	TransactionEvents bool `json:",omitempty"`
 
-	// KeepChunks says that the program keeps the rows of tables without a key by
-	// Event.Chunk while a snapshot lasts. Then these go on when it is interrupted; else
-	// they begin anew.
+	// KeepChunks says that the program keeps the rows of tables without a key, and
+	// with SnapshotInitialOnly of all tables, by Event.Chunk while a snapshot lasts. Then these
+	// go on when it is interrupted; else they begin anew.
 	KeepChunks bool `json:",omitempty"`
 
 	// HeartbeatInterval is how often a message is written to the source's log,
@@ -176,6 +177,9 @@ func (c *Config) normalize() error {
 	}
 	if c.Failover && c.TemporarySlot {
 		return pgerr.Newf(pgerr.InvalidParameterValue, "a temporary slot cannot be a failover slot")
+	}
+	if c.SnapshotMode == SnapshotInitialOnly {
+		c.TemporarySlot = false
 	}
 	for _, name := range c.Tables {
 		t, err := ParseTable(name)

@@ -58,7 +58,7 @@ type Event struct {
 	Cascade, RestartIdentity bool
 
 	// Chunk, with Config.KeepChunks, is the range of its table that a Read of a
-	// table without a key belongs to, from 1. In a Truncate of a snapshot it says that the rows
+	// table without a key, or with SnapshotInitialOnly of any table, belongs to, from 1. In a Truncate of a snapshot it says that the rows
 	// read of that range are void, and no others.
 	Chunk int
 

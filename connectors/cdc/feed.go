@@ -362,6 +362,7 @@ func (r *run) announce(ctx context.Context, found *Discovered, streaming, unfini
 		}
 		list[i] = t.Table
 		list[i].Schema, list[i].Name = t.spec.Schema, t.spec.Name // the consumer's names, if it was renamed since
+		list[i].ByChunk = r.byChunk(t)
 	}
 	if r.cfg.events {
 		r.adoptVersions(found, unfinished)

@@ -3,40 +3,47 @@ package cdc
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/helios-sql/helios-sql/connectors"
-	"github.com/helios-sql/helios-sql/sql/types"
 )
 
 const keylessTable = `CREATE TABLE f (x int, y text) WITH (fillfactor = 80); ALTER TABLE f REPLICA IDENTITY FULL; INSERT INTO f SELECT i % 40, repeat('z', 200) FROM generate_series(1, 6000) i;`
 
-// What is done of a table without a key, and has not changed, is not read
-// again, however often the snapshot is interrupted.
+// The same with a key: for SnapshotInitialOnly.
+const keyedTable = `CREATE TABLE f (x int, y text, id serial PRIMARY KEY) WITH (fillfactor = 80); INSERT INTO f SELECT i % 40, repeat('z', 200) FROM generate_series(1, 6000) i;`
+
+// What is done of a table that is kept by chunk, and has not changed, is not
+// read again, however often the snapshot is interrupted.
 func TestKeylessSnapshotGoesOn(t *testing.T) {
 	t.Parallel()
 	const partitioned = `CREATE TABLE f (x int, y text) PARTITION BY RANGE (x); CREATE TABLE f1 PARTITION OF f FOR VALUES FROM (-9) TO (20) WITH (fillfactor = 80);
 		CREATE TABLE f2 PARTITION OF f FOR VALUES FROM (20) TO (99) WITH (fillfactor = 80); ALTER TABLE f REPLICA IDENTITY FULL; ALTER TABLE f1 REPLICA IDENTITY FULL;
 		ALTER TABLE f2 REPLICA IDENTITY FULL; INSERT INTO f SELECT i % 40, repeat('z', 200) FROM generate_series(1, 6000) i`
-	for name, sql := range map[string]string{"table": keylessTable, "partitions": partitioned} {
-		t.Run(name, func(t *testing.T) {
+	const keyed = `CREATE TABLE f (x int, y text, id serial, PRIMARY KEY (x, id)) PARTITION BY RANGE (x); CREATE TABLE f1 PARTITION OF f FOR VALUES FROM (-9) TO (20) WITH (fillfactor = 80);
+		CREATE TABLE f2 PARTITION OF f FOR VALUES FROM (20) TO (99) WITH (fillfactor = 80); INSERT INTO f SELECT i % 40, repeat('z', 200) FROM generate_series(1, 6000) i`
+	for _, c := range []struct {
+		name, sql string
+		mode      SnapshotMode
+	}{{"table", keylessTable, SnapshotInitial}, {"partitions", partitioned, SnapshotInitial}, {"initial_only", keyedTable, SnapshotInitialOnly}, {"initial_only, partitions", keyed, SnapshotInitialOnly}} {
+		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			keylessGoesOn(t, sql)
+			chunksGoOn(t, c.sql, c.mode)
 		})
 	}
 }
 
-func keylessGoesOn(t *testing.T, sql string) {
+func chunksGoOn(t *testing.T, sql string, mode SnapshotMode) {
 	db := server.CreateDatabase(t)
 	server.MustExec(t, db, sql)
 	cfg := eventsConfig(db, "f")
-	cfg.SnapshotChunkBytes, cfg.KeepChunks = 16<<10, true
+	cfg.SnapshotMode, cfg.SnapshotChunkBytes, cfg.KeepChunks = mode, 16<<10, true
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	rnd := rand.New(rand.NewPCG(seed, 4))
@@ -89,9 +96,18 @@ func keylessGoesOn(t *testing.T, sql string) {
 	}
 }
 
-// Of a table without a key, only chunks that changed are read again.
+// Of a table that is kept by chunk, only chunks that changed are read again.
 func TestKeylessChunkChanged(t *testing.T) {
 	t.Parallel()
+	for mode, sql := range map[SnapshotMode]string{SnapshotInitial: keylessTable, SnapshotInitialOnly: keyedTable} {
+		t.Run(string(mode), func(t *testing.T) {
+			t.Parallel()
+			chunkChanged(t, mode, sql)
+		})
+	}
+}
+
+func chunkChanged(t *testing.T, mode SnapshotMode, sql string) {
 	for _, c := range []struct {
 		name, sql string
 		again     []int // of the chunks that were done
@@ -107,9 +123,9 @@ func TestKeylessChunkChanged(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			db := server.CreateDatabase(t)
-			server.MustExec(t, db, keylessTable)
+			server.MustExec(t, db, sql)
 			cfg := eventsConfig(db, "f")
-			cfg.SnapshotChunkBytes, cfg.SnapshotWorkers, cfg.KeepChunks = 16<<10, 1, true
+			cfg.SnapshotMode, cfg.SnapshotChunkBytes, cfg.SnapshotWorkers, cfg.KeepChunks = mode, 16<<10, 1, true
 			k := newKeeping(t)
 			r := startReader(t, cfg, nil)
 			var cp *Checkpoint
@@ -178,162 +194,19 @@ func execEach(t testing.TB, db, sql string) {
 	}
 }
 
-// A keeper is a sink that keeps an unfinished snapshot as the engine would,
-// and fails again and again. What came since the last record that it kept, it has then or not.
-type keeper struct {
-	*mirror
-	rnd   *rand.Rand
-	has   kept
-	last  kept // as of the last record
-	calls int  // until it fails
-	voids int  // calls of SnapshotVoid until it fails
-	late  bool // and does it nevertheless
-	begun func(state string)
-	goes  int // how often it went on
-}
-
-type kept struct {
-	keyed  []map[string]string      // by table: key to row
-	bags   []map[int]map[string]int // by table and chunk: row to count
-	record []byte
-}
-
-func newKept(n int) kept {
-	s := kept{keyed: make([]map[string]string, n), bags: make([]map[int]map[string]int, n)}
-	for i := range n {
-		s.keyed[i], s.bags[i] = map[string]string{}, map[int]map[string]int{}
-	}
-	return s
-}
-
-func (s *kept) clone() kept {
-	c := newKept(len(s.keyed))
-	c.record = s.record
-	for i := range s.keyed {
-		c.keyed[i] = maps.Clone(s.keyed[i])
-		for chunk, rows := range s.bags[i] {
-			c.bags[i][chunk] = maps.Clone(rows)
-		}
-	}
-	return c
-}
-
-var errKeeper = errors.New("the sink fails")
-
-func (k *keeper) fail() error {
-	if k.calls--; k.calls == 0 {
-		return errKeeper
-	}
-	return nil
-}
-
-func (k *keeper) SnapshotBegin(ctx context.Context) error {
-	k.has = newKept(len(k.tables))
-	k.last = k.has.clone()
-	return k.fail()
-}
-
-func (k *keeper) SnapshotRecorded(context.Context) ([]byte, error) { return k.has.record, k.fail() }
-
-func (k *keeper) SnapshotResume(context.Context, connectors.LSN) error {
-	k.goes++
-	return k.fail()
-}
-
-func (k *keeper) SnapshotRecord(_ context.Context, r connectors.SnapshotRecord) (err error) {
-	if r.Now || k.rnd == nil || k.rnd.IntN(3) == 0 {
-		if k.has.record, err = r.Bytes(); err != nil {
-			return err
-		}
-		k.last = k.has.clone()
-	}
-	return k.fail()
-}
-
-func (k *keeper) SnapshotVoid(_ context.Context, table, chunk int) error {
-	if err := k.fail(); err != nil {
-		return err
-	}
-	var err error
-	if k.voids--; k.voids == 0 {
-		err = errKeeper
-	}
-	switch {
-	case err != nil && !k.late:
-	case chunk >= 0:
-		delete(k.has.bags[table], chunk)
-	default:
-		clear(k.has.keyed[table])
-		clear(k.has.bags[table])
-	}
-	return err
-}
-
-func (k *keeper) key(table int, r types.Row) string {
-	var b []byte
-	for _, c := range k.tables[table].Key {
-		v, _ := r.Value(c)
-		b = types.AppendValue(b, v)
-	}
-	return string(b)
-}
-
-func (k *keeper) SnapshotForget(_ context.Context, c connectors.SnapshotChunk) error {
-	for i := range c.Rows.Len() {
-		delete(k.has.keyed[c.Table], k.key(c.Table, c.Rows.Row(i)))
-	}
-	return k.fail()
-}
-
-func (k *keeper) SnapshotChunk(_ context.Context, c connectors.SnapshotChunk) error {
-	if err := k.fail(); err != nil {
-		return err
-	}
-	for i := range c.Rows.Len() {
-		row := c.Rows.Row(i)
-		if len(k.tables[c.Table].Key) > 0 {
-			k.has.keyed[c.Table][k.key(c.Table, row)] = string(row)
-			continue
-		}
-		bags := k.has.bags[c.Table]
-		if bags[c.Chunk] == nil {
-			bags[c.Chunk] = map[string]int{}
-		}
-		bags[c.Chunk][string(row)]++
-	}
-	return nil
-}
-
-func (k *keeper) Status(state string, err error) {
-	if k.mirror.Status(state, err); k.begun != nil {
-		k.begun(state)
-	}
-}
-
-func (k *keeper) SnapshotEnd(ctx context.Context, at connectors.Position) error {
-	if err := k.fail(); err != nil {
-		return err
-	}
-	if err := k.mirror.SnapshotBegin(ctx); err != nil {
-		return err
-	}
-	for i := range k.tables {
-		for _, row := range k.has.keyed[i] {
-			k.rows[i][row]++
-		}
-		for _, rows := range k.has.bags[i] {
-			for row, n := range rows {
-				k.rows[i][row] += n
-			}
-		}
-	}
-	return k.mirror.SnapshotEnd(ctx, at)
-}
-
 // A sink fails at every step of a snapshot that goes on, while the tables are
 // written to, truncated and rewritten.
 func TestSnapshotSinkFails(t *testing.T) {
 	t.Parallel()
+	for _, mode := range []SnapshotMode{SnapshotInitial, SnapshotInitialOnly} {
+		t.Run(string(mode), func(t *testing.T) {
+			t.Parallel()
+			sinkFails(t, mode)
+		})
+	}
+}
+
+func sinkFails(t *testing.T, mode SnapshotMode) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	rnd := rand.New(rand.NewPCG(seed, 5))
@@ -359,27 +232,35 @@ func TestSnapshotSinkFails(t *testing.T) {
 		}
 	}
 	cfg := testConfig(server, db, "a", "f", "g")
-	cfg.SnapshotChunkBytes = 16 << 10
+	cfg.SnapshotMode, cfg.SnapshotChunkBytes = mode, 16<<10
 	k := &keeper{mirror: &mirror{}, rnd: rnd}
 	c := newKeeperCapture(t, k, db, cfg)
 	const back = "ALTER TABLE IF EXISTS away RENAME TO f"
 	// Here no table is locked.
+	failures := 0
+	const most = 40
 	k.begun = func(state string) {
 		switch {
 		case state != "snapshot":
 			server.MustExec(t, db, back)
-		case rnd.IntN(3) == 0:
+		case rnd.IntN(3) == 0 && (mode == SnapshotInitial || failures < most):
 			write()
 			server.MustExec(t, db, []string{"TRUNCATE a", "TRUNCATE f", "TRUNCATE g2", "VACUUM FULL g1", "VACUUM FULL f", "ALTER TABLE f RENAME TO away"}[rnd.IntN(6)])
 		}
 	}
-	failures := 0
 	for {
-		if k.calls = 1 + rnd.IntN(60); failures == 40 {
+		before := writes
+		if k.calls = 1 + rnd.IntN(60); failures >= most {
 			k.calls = math.MaxInt
 		}
 		if c.take(k) {
-			break
+			if mode == SnapshotInitial || writes == before {
+				break
+			}
+			// It is of some time within the writes: once more.
+			c.stop()
+			k.has = newKept(len(k.tables))
+			k.last, c.started = k.has.clone(), false
 		}
 		server.MustExec(t, db, back)
 		failures++
@@ -388,56 +269,14 @@ func TestSnapshotSinkFails(t *testing.T) {
 		}
 		write()
 	}
-	write()
-	c.same()
+	if mode == SnapshotInitial {
+		write()
+		c.sync()
+	}
+	c.compare()
 	if t.Logf("%d failures, went on %d times", failures, k.goes); k.goes == 0 {
 		t.Fatal("the snapshot never went on")
 	}
-}
-
-func newKeeperCapture(t *testing.T, k *keeper, db string, cfg Config) *capture {
-	c := &capture{mirror: k.mirror, t: t, srv: server, db: db, cfg: cfg}
-	t.Cleanup(func() {
-		c.stop()
-		if err := DropSlot(context.Background(), cfg, true); err != nil {
-			t.Logf("dropping the slot: %v", err)
-		}
-	})
-	return c
-}
-
-// take runs until the snapshot is in or the sink fails.
-func (c *capture) take(k *keeper) (in bool) {
-	c.t.Helper()
-	return c.takeFrom(nil, k)
-}
-
-func (c *capture) takeFrom(at *connectors.Position, k *keeper) (in bool) {
-	c.t.Helper()
-	src, err := newFeed(c.cfg)
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	c.src, c.cancel, c.done = src, cancel, make(chan error, 1)
-	go func() { c.done <- src.Run(ctx, at, k) }()
-	failed := false
-	c.until("the snapshot or a failure", func() bool {
-		select {
-		case err := <-c.done:
-			if failed = errors.Is(err, errKeeper); !failed {
-				c.t.Error(err)
-				c.done <- err
-			}
-		default:
-		}
-		return failed || c.started
-	})
-	if failed {
-		cancel()
-		c.cancel = nil
-	}
-	return !failed
 }
 
 // A sink fails between the record and what becomes void behind it. Then rows
@@ -540,6 +379,23 @@ func TestSnapshotProgressHostile(t *testing.T) {
 			t.Fatalf("counts %v: %+v", counts, q.heaps[1])
 		}
 	}
+	// Nor of a table that was kept in the other way, there and back.
+	r.cfg.SnapshotMode = SnapshotInitialOnly
+	q = plan()
+	if anew := q.adopt(was, r); !anew[0] || anew[1] || q.heaps[0].done[1] {
+		t.Fatal(anew)
+	}
+	only := plan()
+	only.horizon[0], only.horizon[1], only.heaps[0].done[1], only.heaps[0].counts[1] = 8, 9, true, 5
+	kept := only.progress(r)
+	if q = plan(); slices.Contains(q.adopt(kept, r), true) || !q.heaps[0].done[1] || q.heaps[0].counts[1] != 5 || q.horizon[0] != 8 {
+		t.Fatalf("%+v", q)
+	}
+	r.cfg.SnapshotMode = SnapshotInitial
+	q = plan()
+	if anew := q.adopt(kept, r); !anew[0] || anew[1] || q.chunks != 0 {
+		t.Fatal(anew)
+	}
 	// Nor with a program that does not keep chunks, there and back.
 	r.cfg.events = true
 	q = plan()
@@ -573,7 +429,7 @@ func TestSnapshotProgressHostile(t *testing.T) {
 		}
 		q := plan()
 		q.adopt(s, r)
-		if q.progress(r); q.chunks > q.all || len(q.pieces()) > q.all {
+		if q.progress(r); q.chunks > q.all || len(r.pieces(q)) > q.all {
 			t.Fatalf("%d of %d chunks done, by %+v", q.chunks, q.all, s)
 		}
 	}

@@ -157,6 +157,15 @@ func TestOtherHistory(t *testing.T) {
 // all that was read, and begins anew at another one, though that has the slot.
 func TestSnapshotOtherHistory(t *testing.T) {
 	t.Parallel()
+	for _, mode := range []SnapshotMode{SnapshotInitial, SnapshotInitialOnly} {
+		t.Run(string(mode), func(t *testing.T) {
+			t.Parallel()
+			snapshotOtherHistory(t, mode)
+		})
+	}
+}
+
+func snapshotOtherHistory(t *testing.T, mode SnapshotMode) {
 	srv := pgtest.Start(t)
 	db := srv.CreateDatabase(t)
 	srv.MustExec(t, db, `CREATE TABLE a (id int PRIMARY KEY, v text) WITH (fillfactor = 50); INSERT INTO a SELECT i, repeat('x', 200) FROM generate_series(1, 2000) i;
@@ -169,7 +178,7 @@ func TestSnapshotOtherHistory(t *testing.T) {
 		}
 	}
 	cfg := testConfig(srv, db, "a", "f")
-	cfg.SnapshotChunkBytes, cfg.SnapshotWorkers = 64<<10, 1
+	cfg.SnapshotMode, cfg.SnapshotChunkBytes, cfg.SnapshotWorkers = mode, 64<<10, 1
 	k := &keeper{mirror: &mirror{}}
 	c := newKeeperCapture(t, k, db, cfg)
 	c.srv = srv
@@ -200,7 +209,10 @@ func TestSnapshotOtherHistory(t *testing.T) {
 	if k.calls = math.MaxInt; !c.take(k) {
 		t.Fatal("the snapshot is not in")
 	}
-	c.same()
+	if mode == SnapshotInitial {
+		c.sync()
+	}
+	c.compare()
 	if k.goes != 1 {
 		t.Errorf("went on %d times", k.goes)
 	}

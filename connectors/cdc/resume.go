@@ -40,8 +40,9 @@ import (
 // before was truncated or rewritten, and its table begins anew. So do those
 // whose definition is another, and those whose partitions are others.
 //
-// Rows of a table without a key cannot be told apart, so there the sink keeps
-// them by chunk, and what is done is checked at L2: a chunk stays if all its versions are
+// Rows of a table without a key cannot be told apart, and with SnapshotInitialOnly
+// nothing gives T, for there is no publication and no slot that lasts. There the sink keeps
+// the rows by chunk, and what is done is checked at L2: a chunk stays if all its versions are
 // of transactions that the snapshot it was read at had seen, and are as many as were read.
 // For a version that that snapshot had seen the writer of, and that is there at L2, was there
 // when the chunk was read; as many of them are all of them. So the chunk has at L2 just
@@ -82,7 +83,7 @@ type TableProgress struct {
 	Chunks, Done  int    // ranges of pages, and how many of them are done
 
 	Definition string         `json:",omitempty"` // a hash; "": it begins anew
-	XMin       uint64         `json:",omitempty"` // without a key: as SnapshotProgress.XMin, of this table
+	XMin       uint64         `json:",omitempty"` // if it is kept by chunk: as SnapshotProgress.XMin, of this table
 	Heaps      []HeapProgress `json:",omitempty"`
 }
 
@@ -92,7 +93,7 @@ type HeapProgress struct {
 	Pages         uint32   // of a chunk
 	Chunks        int      // the last of which has no end
 	Done          [][2]int `json:",omitempty"` // from, to (exclusive)
-	Counts        []uint64 `json:",omitempty"` // without a key: rows of the chunks that are done, by chunk
+	Counts        []uint64 `json:",omitempty"` // if kept by chunk: rows of the chunks that are done, by chunk
 }
 
 // progress notes how far the plan has come: with all tables, or with those
@@ -104,7 +105,7 @@ func (p *snapshotPlan) progress(r *run) *SnapshotProgress {
 			continue
 		}
 		tp := TableProgress{Schema: t.spec.Schema, Table: t.spec.Name, OID: t.OID, Rows: p.rows[i], Definition: p.defs[i]}
-		counted := len(t.Key) == 0 && r.goesOn(t)
+		counted := r.byChunk(t) && r.goesOn(t)
 		if counted {
 			tp.XMin = p.horizon[i]
 		}
@@ -175,7 +176,8 @@ func (p *snapshotPlan) adopt(was *SnapshotProgress, r *run) (anew []bool) {
 				heaps = append(heaps, h)
 			}
 		}
-		if anew[i] = at < 0 || !r.goesOn(t) || was.Tables[at].Definition != p.defs[i] || !sameHeaps(heaps, was.Tables[at].Heaps); anew[i] {
+		if anew[i] = at < 0 || !r.goesOn(t) || was.Tables[at].Definition != p.defs[i] || r.byChunk(t) != (was.Tables[at].XMin > 0) ||
+			!sameHeaps(heaps, was.Tables[at].Heaps); anew[i] {
 			continue
 		}
 		p.rows[i], p.horizon[i] = was.Tables[at].Rows, was.Tables[at].XMin
@@ -184,7 +186,7 @@ func (p *snapshotPlan) adopt(was *SnapshotProgress, r *run) (anew []bool) {
 			h.pages = hp.Pages
 			h.chunks(hp.Chunks)
 			known := hp.Chunks
-			if len(t.Key) == 0 {
+			if r.byChunk(t) {
 				known = min(known, copy(h.counts, hp.Counts))
 			}
 			for _, d := range hp.Done {
@@ -198,14 +200,14 @@ func (p *snapshotPlan) adopt(was *SnapshotProgress, r *run) (anew []bool) {
 	return anew
 }
 
-// check looks at what is done of tables without a key. What is not there as it
+// check looks at what is done of tables that are kept by chunk. What is not there as it
 // was read is not done any more; what is, is of the new snapshot from now on. A table of
 // which nothing is done begins anew.
 func (r *run) check(ctx context.Context, made madeSlot, plan *snapshotPlan, anew []bool) error {
 	var pieces []piece
 	for _, h := range plan.heaps {
 		for c, done := range h.done {
-			if done && len(h.table.Key) == 0 {
+			if done && r.byChunk(h.table) {
 				pieces = append(pieces, piece{heap: h, first: c, end: c + 1, check: true})
 			}
 		}
@@ -214,7 +216,7 @@ func (r *run) check(ctx context.Context, made madeSlot, plan *snapshotPlan, anew
 		return err
 	}
 	for i, t := range r.tables {
-		if len(t.Key) > 0 {
+		if !r.byChunk(t) {
 			continue
 		}
 		if plan.torn[i] != nil || t.failed != nil {
@@ -227,7 +229,7 @@ func (r *run) check(ctx context.Context, made madeSlot, plan *snapshotPlan, anew
 }
 
 // forgetVoid makes the sink forget the tables that begin anew, and of tables
-// without a key the chunks that are not done: they may have rows that no record tells of.
+// that are kept by chunk the chunks that are not done: they may have rows that no record tells of.
 func (r *run) forgetVoid(ctx context.Context, plan *snapshotPlan, anew []bool) error {
 	keeper := r.sink.(connectors.SnapshotKeeper)
 	for i := range anew {
@@ -240,7 +242,7 @@ func (r *run) forgetVoid(ctx context.Context, plan *snapshotPlan, anew []bool) e
 	}
 	for _, h := range plan.heaps {
 		for c, done := range h.done {
-			if done || len(h.table.Key) > 0 || anew[h.table.ID] {
+			if done || !r.byChunk(h.table) || anew[h.table.ID] {
 				continue
 			}
 			if err := keeper.SnapshotVoid(ctx, h.table.ID, h.before+c); err != nil {
@@ -276,11 +278,12 @@ func (p *snapshotPlan) restart(t *tableState) {
 }
 
 // unfinished gives the snapshot that the sink has a part of and that can go
-// on: the slot that was made with it is still there, and so is all that was read in the
-// server's history. nil: there is none.
+// on: the slot that was made with it is still there, if it is to be followed, and so is all
+// that was read in the server's history. nil: there is none.
 func (r *run) unfinished(ctx context.Context, conn *pgconn.PgConn, found *Discovered) (*SnapshotProgress, error) {
 	keeper, ok := r.sink.(connectors.SnapshotKeeper)
-	if !ok || r.void || r.cfg.TemporarySlot || r.cfg.SnapshotMode == SnapshotInitialOnly || r.cfg.SnapshotMode == SnapshotNever {
+	followed := r.cfg.SnapshotMode != SnapshotInitialOnly
+	if !ok || r.void || r.cfg.TemporarySlot || !followed && !r.cfg.keepsChunks() || r.cfg.SnapshotMode == SnapshotNever {
 		return nil, nil
 	}
 	record, err := keeper.SnapshotRecorded(ctx)
@@ -298,10 +301,13 @@ func (r *run) unfinished(ctx context.Context, conn *pgconn.PgConn, found *Discov
 		return nil, nil
 	}
 	p.Newest = max(p.Newest, p.LSN)
-	if err = checkSlot(ctx, conn, &r.cfg, connectors.Position{LSN: p.LSN}); err == nil {
+	if followed {
+		err = checkSlot(ctx, conn, &r.cfg, connectors.Position{LSN: p.LSN})
+	}
+	if err == nil {
 		err = r.checkHistory(ctx, p)
 	}
-	if err == nil && !found.PublicationExists {
+	if err == nil && followed && !found.PublicationExists {
 		err = positionLost(pgerr.UndefinedObject, "publication %q does not exist: changes since the last position are lost", r.cfg.PublicationName)
 	}
 	var lost *PositionLostError
@@ -375,7 +381,7 @@ func (r *run) resume(ctx context.Context, conn *pgconn.PgConn, was *SnapshotProg
 	if err := r.forgetVoid(ctx, plan, anew); err != nil {
 		return at, err
 	}
-	if plan.chunks > 0 || slices.ContainsFunc(was.Tables, func(t TableProgress) bool { return t.Rows > 0 }) {
+	if r.cfg.SnapshotMode != SnapshotInitialOnly && (plan.chunks > 0 || slices.ContainsFunc(was.Tables, func(t TableProgress) bool { return t.Rows > 0 })) {
 		if err := r.forgetTouched(ctx, plan, at.LSN, anew); err != nil {
 			return at, err
 		}

@@ -33,7 +33,7 @@ type heap struct {
 	ranged bool
 	pages  uint32   // of a chunk
 	done   []bool   // by chunk; the last one has no end
-	counts []uint64 // rows read, by chunk that is done; of a table without a key
+	counts []uint64 // rows read, by chunk that is done; of a table that is kept by chunk
 	before int      // chunks of the table's heaps before this one
 }
 
@@ -45,8 +45,8 @@ type snapshotPlan struct {
 	newest connectors.LSN // of the last of them
 	defs   []string       // by table: its definition; "": it begins anew
 	torn   []error        // by table: it was changed meanwhile
-	// horizon is xmin of the snapshot that what is done of a table without a key
-	// is of, by table.
+	// horizon is xmin of the snapshot that what is done of a table that is kept by
+	// chunk is of, by table.
 	horizon []uint64
 
 	rows   []uint64 // by table, copied
@@ -55,7 +55,7 @@ type snapshotPlan struct {
 }
 
 // A piece is read by one COPY: chunks of a heap, whole or what is new in them.
-// Or it is a chunk of a table without a key that is looked at.
+// Or it is a chunk, of a table that is kept by chunk, that is looked at.
 type piece struct {
 	heap       *heap
 	first, end int
@@ -143,16 +143,25 @@ func (p *snapshotPlan) number() {
 	}
 }
 
-// goesOn reports whether a table goes on when the snapshot is interrupted: one
-// without a key needs a sink that keeps its rows by chunk.
-func (r *run) goesOn(t *tableState) bool {
-	return len(t.Key) > 0 || !r.cfg.events || r.cfg.KeepChunks
+// byChunk reports whether the rows of a table with this key are kept by chunk
+// while a snapshot lasts: without a key they cannot be told apart, and with
+// SnapshotInitialOnly there is no log to tell which are gone.
+func (c *Config) byChunk(key []int) bool {
+	return len(key) == 0 || c.SnapshotMode == SnapshotInitialOnly
 }
+
+// keepsChunks reports whether the sink keeps rows by chunk.
+func (c *Config) keepsChunks() bool { return !c.events || c.KeepChunks }
+
+func (r *run) byChunk(t *tableState) bool { return r.cfg.byChunk(t.Key) }
+
+// goesOn reports whether a table goes on when the snapshot is interrupted.
+func (r *run) goesOn(t *tableState) bool { return !r.byChunk(t) || r.cfg.keepsChunks() }
 
 // pieces are what is left to read. Of chunks that were read at an earlier
 // snapshot, that is what may have changed since; it comes last. What is done of tables
-// without a key has not changed.
-func (p *snapshotPlan) pieces() (list []piece) {
+// that are kept by chunk has not changed.
+func (r *run) pieces(p *snapshotPlan) (list []piece) {
 	const most = 16 // chunks that are looked through at once
 	var changed []piece
 	for _, h := range p.heaps {
@@ -160,7 +169,7 @@ func (p *snapshotPlan) pieces() (list []piece) {
 			end := i + 1
 			if !h.done[i] {
 				list = append(list, piece{heap: h, first: i, end: end})
-			} else if len(h.table.Key) > 0 {
+			} else if !r.byChunk(h.table) {
 				for end < len(h.done) && h.done[end] && end < i+most {
 					end++
 				}
@@ -225,7 +234,7 @@ func untaken(err error) error {
 // nothing is published: the others are recorded as of this position.
 func (r *run) takeSnapshot(ctx context.Context, made madeSlot, plan *snapshotPlan) error {
 	r.countChunks(plan)
-	err := r.copyPieces(ctx, made.snapshot, plan, plan.pieces(), func(c connectors.SnapshotChunk) error {
+	err := r.copyPieces(ctx, made.snapshot, plan, r.pieces(plan), func(c connectors.SnapshotChunk) error {
 		r.m.snapshotRecords.Add(uint64(c.Rows.Len()))
 		if err := r.sink.SnapshotChunk(ctx, c); err != nil {
 			return &sinkError{err}
@@ -345,7 +354,7 @@ func (r *run) copyOne(f *frames, name string, plan *snapshotPlan, p piece, part 
 	}
 	rows := uint64(0)
 	c := connectors.SnapshotChunk{Table: t.ID, Part: part}
-	if len(t.Key) == 0 {
+	if r.byChunk(t) {
 		c.Chunk = p.heap.before + p.first
 	}
 	same, err := r.copyPiece(f, name, plan, p, func(b *zset.Batch) error {

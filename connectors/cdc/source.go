@@ -414,7 +414,7 @@ func (s *Source) row() *Event {
 	}
 	e := s.snapshotEvent(Read, c.chunk.Table, c.received)
 	e.after = row
-	if s.feed.cfg.KeepChunks && len(e.Table.Key) == 0 {
+	if s.feed.cfg.KeepChunks && s.feed.cfg.byChunk(e.Table.Key) {
 		e.Chunk = c.chunk.Chunk + 1
 	}
 	if s.fresh {

@@ -14,8 +14,8 @@ import (
 )
 
 // A loader fills a state with a snapshot of one table, by sorted runs that are
-// ingested. Rows of a table without a key are counted at its end, and until then
-// kept in a state of their own, by the chunk that they were read in: so the snapshot
+// ingested. Of a table that is kept by chunk the rows go there at its end, and lie until
+// then in a state of their own, by the chunk that they were read in: so the snapshot
 // may go on after an interruption.
 type loader struct {
 	mu     sync.Mutex
@@ -25,12 +25,12 @@ type loader struct {
 	into   physical.Fingerprint // that is loaded: the same, or staged of it
 	enc    *op.BaseEncoder
 	bulks  []*state.Bulk  // of each part of a snapshot
-	staged map[int]uint64 // rows of each chunk, since the loader was made; nil: of a table with a key
+	staged map[int]uint64 // rows of each chunk, since the loader was made; nil: of a table that is not kept by chunk
 	key    []byte
 }
 
-// staged names the state that rows of a table without a key are kept in before
-// they are counted in the state fp. Its keys are chunk ‖ number, big-endian.
+// staged names the state that rows of a table that is kept by chunk lie in before
+// they go to the state fp. Its keys are chunk ‖ number, big-endian.
 func staged(fp physical.Fingerprint) physical.Fingerprint {
 	copy(fp[3:], "chunks")
 	return fp
@@ -43,9 +43,9 @@ func (t *Ticker) dropLoaded(fp physical.Fingerprint) {
 }
 
 // newLoader begins to load rows of a relation into the state named fp.
-func newLoader(store *state.Store, rel *catalog.Relation, fp physical.Fingerprint) (*loader, error) {
+func newLoader(store *state.Store, rel *catalog.Relation, fp physical.Fingerprint, byChunk bool) (*loader, error) {
 	l := &loader{store: store, rel: rel, fp: fp, into: fp, enc: op.NewBaseEncoder(rel.Columns.Types(), rel.Key)}
-	if len(rel.Key) == 0 {
+	if byChunk {
 		l.into, l.staged = staged(fp), map[int]uint64{}
 	}
 	_, err := l.part(0)
@@ -98,13 +98,14 @@ func (l *loader) finish(ctx context.Context) error {
 		}
 	}
 	if l.staged != nil {
-		return l.count(ctx)
+		return l.move(ctx)
 	}
 	return nil
 }
 
-// count makes the state of the staged rows, which stay, by counting them.
-func (l *loader) count(ctx context.Context) (err error) {
+// move makes the state of the staged rows, which stay: they are all of one
+// snapshot, so no key comes twice. Without a key they are counted.
+func (l *loader) move(ctx context.Context) (err error) {
 	txn := l.store.NewTxn()
 	txn.DropState(l.fp) // which an earlier attempt may have left
 	if err := errors.Join(txn.Commit(nil), txn.Close()); err != nil {
@@ -126,7 +127,12 @@ func (l *loader) count(ctx context.Context) (err error) {
 		return err
 	}
 	for ok := c.Range(nil, nil); ok && err == nil; ok = c.Next() {
-		if err = bulk.AddCount(c.Value(), 1); bulk.Rows()%4096 == 0 && ctx.Err() != nil {
+		if l.enc.Keyed() {
+			err = bulk.Add(l.enc.Encode(c.Value()))
+		} else {
+			err = bulk.AddCount(c.Value(), 1)
+		}
+		if bulk.Rows()%4096 == 0 && ctx.Err() != nil {
 			err = ctx.Err()
 		}
 	}

@@ -24,16 +24,16 @@ type snapshotKeeper struct {
 // snapshot: what is loaded is ingested then, in tables that Pebble has to merge.
 const recordEvery = 10
 
-// open begins to load, or goes on with it; into names the state of a relation,
-// of which a nil one is not loaded.
-func (k *snapshotKeeper) open(rels []*catalog.Relation, into func(catalog.ID) physical.Fingerprint) (err error) {
+// open begins to load tables, or goes on with it; into names the state of a
+// relation, of which a nil one is not loaded.
+func (k *snapshotKeeper) open(tables []connectors.Table, rels []*catalog.Relation, into func(catalog.ID) physical.Fingerprint) (err error) {
 	k.abort()
 	k.loaders, k.kept = make([]*loader, len(rels)), time.Now()
 	for i, rel := range rels {
 		if rel == nil {
 			continue
 		}
-		if k.loaders[i], err = newLoader(k.engine.store, rel, into(rel.ID)); err != nil {
+		if k.loaders[i], err = newLoader(k.engine.store, rel, into(rel.ID), tables[i].ByChunk); err != nil {
 			return err
 		}
 	}
@@ -122,7 +122,7 @@ func (k *snapshotKeeper) SnapshotVoid(ctx context.Context, table, chunk int) err
 	if err != nil {
 		return err
 	}
-	k.loaders[table], err = newLoader(k.engine.store, l.rel, l.fp)
+	k.loaders[table], err = newLoader(k.engine.store, l.rel, l.fp, l.staged != nil)
 	return err
 }
 

@@ -52,7 +52,7 @@ func (r *sourceRunner) openLoaders() error {
 	for _, id := range *r.tables.Load() {
 		rels = append(rels, cat.Relation(id))
 	}
-	return r.open(rels, r.loading)
+	return r.open(r.announced, rels, r.loading)
 }
 
 // SnapshotChunk loads rows into a base table. Safe for concurrent use.

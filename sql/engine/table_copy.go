@@ -37,6 +37,7 @@ type tableCopy struct {
 	cancel context.CancelFunc
 
 	// Of the source's goroutines, in turn.
+	announced []connectors.Table
 	own       *state.Txn
 	table     *circuit.Circuit
 	at        connectors.Position
@@ -196,8 +197,11 @@ func (c *tableCopy) close() {
 	}
 }
 
-// Tables implements connectors.Sink: the table is known.
-func (c *tableCopy) Tables(context.Context, []connectors.Table) error { return nil }
+// Tables takes the only table.
+func (c *tableCopy) Tables(_ context.Context, tables []connectors.Table) error {
+	c.announced = tables
+	return nil
+}
 
 // SnapshotBegin begins the copy, perhaps anew.
 func (c *tableCopy) SnapshotBegin(ctx context.Context) error {
@@ -223,7 +227,7 @@ func (c *tableCopy) SnapshotBegin(ctx context.Context) error {
 func (c *tableCopy) SnapshotResume(context.Context, connectors.LSN) error { return c.load() }
 
 func (c *tableCopy) load() error {
-	return c.open([]*catalog.Relation{c.rel}, func(id catalog.ID) physical.Fingerprint { return physical.RelationFingerprint(uint32(id)) })
+	return c.open(c.announced, []*catalog.Relation{c.rel}, func(id catalog.ID) physical.Fingerprint { return physical.RelationFingerprint(uint32(id)) })
 }
 
 // SnapshotChunk loads rows.
