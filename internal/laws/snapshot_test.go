@@ -180,6 +180,124 @@ func TestSnapshotKeylessDropped(t *testing.T) {
 	}
 }
 
+// A source of the contents alone is killed again and again, while its tables are
+// written to: it goes on, and in the end its tables are as they were between two
+// transactions. It leaves nothing at the server, dropped within its snapshot or behind it.
+func TestInitialOnlyKilled(t *testing.T) {
+	pg := pgtest.Start(t)
+	db := pg.CreateDatabase(t)
+	pg.MustExec(t, db, `CREATE TABLE a (id int PRIMARY KEY, n int, v text); INSERT INTO a SELECT i, 0, repeat('x', 100) FROM generate_series(1, 60000) i;
+		CREATE TABLE f (x int, y text); ALTER TABLE f REPLICA IDENTITY FULL; INSERT INTO f SELECT i % 100, repeat('y', 50) FROM generate_series(1, 20000) i; CREATE TABLE other (id int PRIMARY KEY)`)
+	conn := pg.MustConnect(t, db).PgConn()
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	rng := rand.New(rand.NewPCG(seed, 9))
+	s := newServer(t, "--checkpoint-interval", "5ms")
+	s.start()
+	h := s.connect()
+	p, dsn := proxied(t, pg)
+	p.Throttle(2 << 20)
+	create := fmt.Sprintf(`CREATE SOURCE src FROM CDC CONNECTION %s TABLES (a, f)
+		WITH (snapshot_mode = 'initial_only', poll_interval = '10ms', checkpoint_interval = '5ms', snapshot_chunk_bytes = 131072)`, quote(dsn(db)))
+	ended := func() bool { return strings.Contains(s.LogTail(1000), "snapshot published") } // sooner than expected
+	wait := func(what string, cond func() bool) {
+		t.Helper()
+		for deadline := time.Now().Add(30 * time.Second); !cond(); time.Sleep(10 * time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatalf("waited too long for %s", what)
+			}
+		}
+	}
+	attempts := func() int { return strings.Count(s.LogTail(1000), "the snapshot goes on") }
+	within := func() {
+		t.Helper()
+		eventually(t, h, "SELECT snapshot_chunks_done > 10 OR state = 'finished' FROM helios.sources", "t")
+	}
+	restart := func() {
+		t.Helper()
+		before := wentOn(t, s)
+		s.Kill()
+		s.spawn()
+		wait("the snapshot to go on", func() bool { return wentOn(t, s) > before || ended() })
+		wait("a connection", func() (ok bool) {
+			c, err := s.dial()
+			if h = c; err == nil {
+				t.Cleanup(func() { c.Close(context.Background()) })
+			}
+			return err == nil
+		})
+	}
+	altered := func(why string) {
+		t.Helper()
+		for _, sql := range []string{"ALTER SOURCE src ADD TABLE other", "ALTER SOURCE src REFRESH TABLE a"} {
+			if _, err := ask(context.Background(), h, sql); err == nil || !strings.Contains(err.Error(), why) || !strings.Contains(err.Error(), "55000") {
+				t.Errorf("%s: %v", sql, err)
+			}
+		}
+	}
+	dropped := func() {
+		t.Helper()
+		must(t, h, "DROP SOURCE src CASCADE")
+		eventually(t, conn, "SELECT (SELECT count(*) FROM pg_replication_slots) + (SELECT count(*) FROM pg_publication)", "0")
+		s.stop()
+		if n := states(t, s); n != 0 {
+			t.Errorf("%d states of no table", n)
+		}
+	}
+	must(t, h, create)
+	within()
+	restart()
+	dropped()
+	if wentOn(t, s) == 0 && !ended() {
+		t.Error("the snapshot did not go on")
+	}
+	s.start()
+	h = s.connect()
+	must(t, h, create)
+	contents := func(c *pgconn.PgConn) string {
+		t.Helper()
+		return strings.Join(append(must(t, c, "SELECT count(*), sum(id::bigint), sum(n), sum(n * id::bigint), sum(length(v)) FROM a"),
+			must(t, c, "SELECT x, count(*) FROM f GROUP BY x ORDER BY x")...), "\n")
+	}
+	were := map[string]bool{contents(conn): true}
+	for kill := range 4 {
+		within()
+		altered("")
+		i := rng.IntN(8000) // of the chunks that are done
+		must(t, conn, fmt.Sprintf(`BEGIN; UPDATE a SET n = n + 1 WHERE id BETWEEN %d AND %d; UPDATE a SET id = id + %d WHERE id BETWEEN %d AND %d; DELETE FROM a WHERE id BETWEEN %d AND %d;
+			UPDATE f SET x = (x + 1) %% 100 WHERE ctid IN ('(%d,1)', '(%d,2)'); DELETE FROM f WHERE ctid = '(%d,3)'; INSERT INTO f SELECT 7, repeat('y', 50) FROM generate_series(1, 5); COMMIT`,
+			i, i+200, 100000*(kill+1), i+300, i+303, i+400, i+420, i%200, i%200, i%200))
+		were[contents(conn)] = true
+		if kill != 1 {
+			restart()
+			continue
+		}
+		must(t, conn, "VACUUM FULL a") // it begins anew
+		n := attempts()
+		p.All(faultproxy.Cut)
+		wait("the snapshot to go on", func() bool { return attempts() > n || ended() })
+	}
+	p.Throttle(0)
+	time.Sleep(time.Duration(rng.IntN(300)) * time.Millisecond)
+	s.Kill() // within the last chunks, when the rows go to the tables, or behind that
+	s.start()
+	h = s.connect()
+	for range 2 {
+		eventually(t, h, "SELECT state FROM helios.sources", "finished")
+		if got := contents(h); !were[got] {
+			t.Fatalf("got %.300s\nwant one of %.900v", got, were)
+		}
+		altered("has ended")
+		s.stop()
+		if n := states(t, s); n != 2 {
+			t.Errorf("%d states of two tables", n)
+		}
+		s.start()
+		h = s.connect()
+	}
+	dropped()
+}
+
 // How far a snapshot has come is shown, also where it goes on after a lost
 // connection and after a kill.
 func TestSnapshotProgress(t *testing.T) {
