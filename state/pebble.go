@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"sync/atomic"
 	"time"
 
@@ -23,6 +24,17 @@ type sizes struct {
 }
 
 const memTables = 4
+
+// l0Sublevels is how many flushes come together before they are compacted into
+// the level below, of which each such compaction rewrites most where changes are anywhere: filters spare
+// point reads most of the sublevels, and seeks of ranges look at them all.
+const l0Sublevels = 8
+
+// tombstoneDense is from how many bytes of deleted keys per byte of a block on it is one of tombstones, which
+// are compacted away early for the sake of who walks over them. An index whose entries are replaced one
+// by one, anywhere, has half a block of them and would be compacted all the time; what is walked
+// over is a range that was deleted as a whole.
+const tombstoneDense = 0.75
 
 // split gives a quarter to the hot cache and the rest to the block cache, of
 // which all memtables together may take a third.
@@ -45,7 +57,7 @@ func (s *Store) pebbleOptions() *pebble.Options {
 		FormatMajorVersion:          pebble.FormatNewest,
 		MemTableSize:                uint64(s.sizes.memTable),
 		MemTableStopWritesThreshold: memTables,
-		L0CompactionThreshold:       2,
+		L0CompactionThreshold:       l0Sublevels,
 		L0StopWritesThreshold:       32,
 		LBaseMaxBytes:               max(64<<20, 2*s.sizes.memTable),
 		BytesPerSync:                1 << 20,
@@ -54,6 +66,8 @@ func (s *Store) pebbleOptions() *pebble.Options {
 		CompactionConcurrencyRange:  func() (int, int) { return 1, 2 },
 		EventListener:               s.events.listener(s),
 	}
+	o.Experimental.NumDeletionsThreshold = math.MaxInt
+	o.Experimental.DeletionSizeRatioThreshold = tombstoneDense
 	o.FlushDelayDeleteRange = 10 * time.Second // dropped states give their space back
 	for i := range o.Levels {
 		l := &o.Levels[i]
