@@ -6,6 +6,7 @@ import (
 	"hash/maphash"
 	"io"
 	"slices"
+	"sync/atomic"
 
 	"github.com/cockroachdb/pebble/v2"
 
@@ -35,6 +36,8 @@ type Arrangement struct {
 	free      []*cursor
 	reading   bool // in txn.readers
 
+	twin *Arrangement // the other reader of GetAll
+
 	space [64]byte // of low, high and short keys
 }
 
@@ -53,9 +56,58 @@ func newArrangement(s *Store, id partID, num uint32) *Arrangement {
 // filters spare for most absent keys.
 func (a *Arrangement) Get(key []byte) (value []byte, ok bool, err error) { return a.get(key, true) }
 
-// Read is Get past the hot cache: of many keys, in order, that are not asked
-// for again soon. In order, most of a seek is what the last one has left.
+// Read is Get past the hot cache: of one of many keys, in order, that are not
+// asked for again soon. In order, most of a seek is what the last one has left.
 func (a *Arrangement) Read(key []byte) (value []byte, ok bool, err error) { return a.get(key, false) }
+
+// Many keys are looked up by two readers, a few at a time: seeks in a large
+// state wait for memory most of all. Fewer are not worth waking one.
+const (
+	togetherKeys = 128
+	shareKeys    = 32
+)
+
+// GetAll is Get of many keys at once, or Read of them if they are not to be
+// kept at hand.
+func (a *Arrangement) GetAll(l *zset.Lookups, keep bool) error {
+	if l.Len() < togetherKeys || a.num == 0 || a.txn == nil || a.void {
+		return a.share(l, 0, l.Len(), 0, keep)
+	}
+	if a.twin == nil {
+		a.twin = newArrangement(a.s, a.id, a.num)
+		a.twin.txn = a.txn
+	}
+	if err := errors.Join(a.open(), a.twin.open()); err != nil {
+		return err
+	}
+	var next atomic.Int64
+	run := func(a *Arrangement, reader int) error {
+		for {
+			end := int(next.Add(shareKeys))
+			if err := a.share(l, end-shareKeys, min(end, l.Len()), reader, keep); err != nil || end >= l.Len() {
+				return err
+			}
+		}
+	}
+	other := make(chan error, 1)
+	go func() { other <- run(a.twin, 1) }()
+	err := run(a, 0)
+	return errors.Join(err, <-other)
+}
+
+// share looks up the keys from begin to end.
+func (a *Arrangement) share(l *zset.Lookups, begin, end, reader int, keep bool) error {
+	for i := begin; i < end; i++ {
+		value, ok, err := a.get(l.Key(i), keep)
+		if err != nil {
+			return err
+		}
+		if ok {
+			l.Found(reader, i, value)
+		}
+	}
+	return nil
+}
 
 func (a *Arrangement) get(key []byte, cached bool) (value []byte, ok bool, err error) {
 	if a.num == 0 {
@@ -86,7 +138,7 @@ func (a *Arrangement) get(key []byte, cached bool) (value []byte, ok bool, err e
 
 // seek is a point read of a.key. It keeps an iterator if there are many.
 func (a *Arrangement) seek() ([]byte, bool, error) {
-	if a.gets++; a.gets > getsBeforeIter {
+	if a.gets++; a.point != nil || a.gets > getsBeforeIter {
 		return a.readIter()
 	}
 	return a.read(a.s.db)
@@ -109,14 +161,23 @@ func (a *Arrangement) read(r pebble.Reader) ([]byte, bool, error) {
 	return a.val, true, nil
 }
 
+// open opens the iterator that point reads keep.
+func (a *Arrangement) open() error {
+	if a.point != nil {
+		return nil
+	}
+	it, err := a.newIter()
+	if err != nil {
+		return err
+	}
+	a.point = it
+	a.register()
+	return nil
+}
+
 func (a *Arrangement) readIter() ([]byte, bool, error) {
-	if a.point == nil {
-		it, err := a.newIter()
-		if err != nil {
-			return nil, false, err
-		}
-		a.point = it
-		a.register()
+	if err := a.open(); err != nil {
+		return nil, false, err
 	}
 	if !a.point.SeekPrefixGE(a.key) {
 		if err := a.point.Error(); err != nil {

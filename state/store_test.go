@@ -16,6 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/helios-sql/helios-sql/sql/pgerr"
+	"github.com/helios-sql/helios-sql/sql/zset"
 )
 
 func wantCode(t *testing.T, err error, code pgerr.Code, says string) {
@@ -378,4 +379,65 @@ func FuzzCheckpoint(f *testing.F) {
 			t.Fatalf("%v: %v, %v", err, c, d)
 		}
 	})
+}
+
+// Many keys looked up at once are what each is by itself, there or not, kept at
+// hand or not, in a transaction and in a snapshot.
+func TestGetAll(t *testing.T) {
+	o := testOptions(nil)
+	o.Dir = t.TempDir()
+	s := mustOpen(t, o)
+	defer s.Close()
+	txn := s.NewTxn()
+	defer txn.Close()
+	a, err := txn.Open([16]byte{1}, "rows")
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := func(i int) []byte { return fmt.Appendf(nil, "%06d", i) }
+	check := func(a *Arrangement, round int) {
+		t.Helper()
+		for _, n := range []int{0, 1, 100, 5000} {
+			for _, keep := range []bool{false, true, true} {
+				var l zset.Lookups
+				l.Reset()
+				for i := range n {
+					l.Add(key(i))
+				}
+				if err := a.GetAll(&l, keep); err != nil {
+					t.Fatal(err)
+				}
+				for i := range n {
+					want := []byte(nil)
+					if i%3 > 0 && round > 0 {
+						want = fmt.Appendf(nil, "value %d of %d", i, round)
+					}
+					if v := l.Value(i); !bytes.Equal(v, want) || (v == nil) != (want == nil) {
+						t.Fatalf("round %d, %d keys, keep %v: key %d is %q, want %q", round, n, keep, i, v, want)
+					}
+				}
+			}
+		}
+	}
+	check(a, 0)
+	for round := 1; round < 4; round++ {
+		for i := range 5000 {
+			if i%3 > 0 {
+				if err := a.Set(key(i), fmt.Appendf(nil, "value %d of %d", i, round)); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		if err := txn.Commit(nil); err != nil {
+			t.Fatal(err)
+		}
+		check(a, round)
+		snap := s.Snapshot()
+		b, err := snap.Open([16]byte{1}, "rows")
+		if err != nil {
+			t.Fatal(err)
+		}
+		check(b, round)
+		snap.Release()
+	}
 }

@@ -74,6 +74,20 @@ func walk(ctx context.Context, a Arrangement, low, high []byte, visit func(key, 
 	return nil
 }
 
+// GetEach looks one key up after the other.
+func GetEach(a Arrangement, l *zset.Lookups) error {
+	for i := range l.Len() {
+		value, ok, err := a.Get(l.Key(i))
+		if err != nil {
+			return err
+		}
+		if ok {
+			l.Found(0, i, value)
+		}
+	}
+	return nil
+}
+
 // A bag integrates a Z-set: row bytes → count.
 type bag struct {
 	a     Arrangement
@@ -136,16 +150,19 @@ func ErrorOf(row types.Row) *pgerr.Error {
 // A liveness tells, for a prefix of an index of counts (prefix ‖ rest →
 // count), the least rest with a positive count before a change and after it. It reads at
 // most one entry more than the change has.
-type liveness struct{ before, after []byte }
+type liveness struct{ before, after, low, high []byte }
 
 // run compares the entries of cur under prefix with the changes i to j of kd,
-// whose rows are the rests. Nil stands for none.
-func (l *liveness) run(cur zset.Cursor, prefix []byte, kd *keyed, i, j int) (before, after []byte) {
+// whose rows are the rests. Nil stands for none. No rest is less than from: what was deleted
+// there lately, like the front of a queue, would be slow to walk over.
+func (l *liveness) run(cur zset.Cursor, prefix, from []byte, kd *keyed, i, j int) (before, after []byte) {
 	hadBefore := false
 	if l.before == nil {
 		l.before, l.after = make([]byte, 0, 64), make([]byte, 0, 64)
 	}
-	for ok := cur.Seek(prefix); ok; ok = cur.Next() {
+	l.low = append(append(l.low[:0], prefix...), from...)
+	l.high = appendPrefixEnd(l.high[:0], prefix)
+	for ok := cur.Range(l.low, l.high); ok; ok = cur.Next() {
 		rest := cur.Key()[len(prefix):]
 		if !hadBefore {
 			l.before, hadBefore = append(l.before[:0], rest...), true
@@ -180,6 +197,19 @@ func (l *liveness) run(cur zset.Cursor, prefix []byte, kd *keyed, i, j int) (bef
 		}
 	}
 	return before, nil
+}
+
+// appendPrefixEnd appends the least key behind all that start with prefix; nil
+// if there is none.
+func appendPrefixEnd(dst, prefix []byte) []byte {
+	for n := len(prefix); n > 0; n-- {
+		if prefix[n-1] < 0xff {
+			dst = append(dst, prefix[:n]...)
+			dst[len(dst)-1]++
+			return dst
+		}
+	}
+	return nil
 }
 
 // weightOf finds the weight of a row among the entries i to j, which share a

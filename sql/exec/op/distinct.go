@@ -47,7 +47,7 @@ func (d *Distinct) Eval(in []*Delta, out *Delta) (err error) {
 	defer func() { err = errors.Join(err, cur.Close()) }()
 	for i, j := 0, 0; i < d.delta.len(); i = j {
 		j = d.delta.group(i)
-		before, after := d.least.run(cur, d.delta.key(i), &d.delta, i, j)
+		before, after := d.least.run(cur, d.delta.key(i), nil, &d.delta, i, j)
 		if before != nil && after != nil && bytes.Equal(before, after) {
 			before, after = nil, nil
 		}

@@ -83,6 +83,9 @@ func (m *Memory) Get(key []byte) ([]byte, bool, error) {
 // Read is Get.
 func (m *Memory) Read(key []byte) ([]byte, bool, error) { return m.Get(key) }
 
+// GetAll implements Arrangement.
+func (m *Memory) GetAll(l *zset.Lookups, _ bool) error { return GetEach(m, l) }
+
 // Set records a write.
 func (m *Memory) Set(key, value []byte) error {
 	off := len(m.pend)

@@ -47,7 +47,7 @@ func (x *index) leastAfter(group, before []byte) []byte {
 	for e := range x.changes.len() {
 		item, w := x.changes.row(e), x.changes.ents[e].w
 		if w < 0 && bytes.Equal(item, before) {
-			_, after := x.least.run(&x.cur, group, &x.changes, 0, x.changes.len())
+			_, after := x.least.run(&x.cur, group, before, &x.changes, 0, x.changes.len())
 			return after
 		}
 		if w > 0 && least == nil {
@@ -167,7 +167,7 @@ func (x *distinctIndex) finish(group []byte, acc accumulator) error {
 	for i, j := 0, 0; i < kd.len(); i = j {
 		j = kd.group(i)
 		x.prefix = append(append(x.prefix[:0], group...), kd.key(i)...)
-		before, after := x.least.run(&x.cur, x.prefix, kd, i, j)
+		before, after := x.least.run(&x.cur, x.prefix, nil, kd, i, j)
 		if before != nil && after != nil && bytes.Equal(before, after) {
 			continue
 		}

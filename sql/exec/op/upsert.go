@@ -33,7 +33,8 @@ type Upsert struct {
 	touches []touch // with a key: the old and new key of each change
 	keys    []byte
 	slots   []slot
-	olds    []byte // base rows read and rows completed
+	lookups zset.Lookups // of base rows
+	olds    []byte       // rows completed
 	slotOf  []int32
 	errored zset.Batch
 }
@@ -351,20 +352,21 @@ func (u *Upsert) touch(row types.Row, change int, isNew bool) {
 
 // read fetches the base rows that are needed, in key order.
 func (u *Upsert) read() error {
+	u.lookups.Reset()
 	for i := range u.slots {
-		s := &u.slots[i]
-		if !s.read {
-			continue
+		if s := &u.slots[i]; s.read {
+			u.lookups.Add(u.touchKey(s.touch))
 		}
-		row, ok, err := u.rows.Read(u.touchKey(s.touch))
-		if err != nil {
-			return err
-		}
-		if ok {
-			off := len(u.olds)
-			u.olds = append(u.olds, row...)
-			s.base = u.olds[off:len(u.olds):len(u.olds)]
+	}
+	if err := u.rows.GetAll(&u.lookups, false); err != nil {
+		return err
+	}
+	n := 0
+	for i := range u.slots {
+		if s := &u.slots[i]; s.read {
+			s.base = u.lookups.Value(n)
 			s.current = s.base
+			n++
 		}
 	}
 	return nil
