@@ -58,7 +58,7 @@ func TestFingerprintIsDurable(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, want := fmt.Sprintf("%x", p.Root.Fingerprint()), "676b90a6b71f311a0b5293a92ae1270d"; got != want {
+	if got, want := fmt.Sprintf("%x", p.Root.Fingerprint()), "db7dd16974e6c5efb6c4f63b904d8067"; got != want {
 		t.Errorf("fingerprint is %s, was %s", got, want)
 	}
 }

@@ -51,6 +51,9 @@ func newOperator(n physical.Node, sink uint32, stateOf func(physical.Node) Opene
 	case *physical.Map:
 		return op.NewMap(n.Input.Types(), n.Preds, n.Exprs, c)
 	case *physical.Arrange:
+		if n.Of != nil {
+			return op.NewKeyIndex(n.Input.Types(), n.Key, n.Of.Tell, open)
+		}
 		return op.NewArrange(n.Input.Types(), n.Key, n.Unique != nil, open)
 	case *physical.Join:
 		l, err := newSide(n.L, n.LKey, stateOf)
@@ -89,7 +92,17 @@ func newSide(n physical.Node, key []int, stateOf func(physical.Node) Opener) (op
 		return op.Side{}, pgerr.Newf(pgerr.InternalError, "join by columns %v of an input arranged by %v", key, by)
 	}
 	rows, err := stateOf(n).Open(fp, "rows")
+	if a, ok := n.(*physical.Arrange); ok && a.Of != nil && err == nil {
+		return newIndexed(a, rows, stateOf)
+	}
 	return op.Side{Types: n.Types(), Key: key, Rows: rows, Keyed: keyed, Whole: len(by) == len(key)}, err
+}
+
+// newIndexed gives a join its view of an index: the rows come from the relation.
+func newIndexed(a *physical.Arrange, index op.Arrangement, stateOf func(physical.Node) Opener) (op.Side, error) {
+	of := a.Of.Source
+	rows, err := stateOf(of).Open(nameOf(of), "rows")
+	return op.Side{Types: a.Types(), Key: a.Key, Rows: &op.Indexed{Arrangement: index, Types: a.Types(), Key: a.Key, Rows: rows, Cols: a.Of.Cols}, Keyed: true}, err
 }
 
 // maxDelta bounds the rows of one operator's delta of one tick, well within

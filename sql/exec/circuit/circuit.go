@@ -127,9 +127,18 @@ func (c *Circuit) connect(n *node, p physical.Node) (err error) {
 		return err
 	}
 	if j, ok := n.op.(*op.Join); ok {
-		l, _ := n.in[0].op.(*op.Arrange)
-		r, _ := n.in[1].op.(*op.Arrange)
-		j.Share(l, r)
+		j.Share(arrangeOf(n.in[0].op), arrangeOf(n.in[1].op))
+	}
+	return nil
+}
+
+// arrangeOf gives an operator's Arrange, nil if it is none.
+func arrangeOf(o op.Operator) *op.Arrange {
+	switch o := o.(type) {
+	case *op.Arrange:
+		return o
+	case *op.KeyIndex:
+		return &o.Arrange
 	}
 	return nil
 }

@@ -183,10 +183,12 @@ func (g *generator) join(depth int) rel.Node {
 	j := &rel.Join{Kind: rel.JoinKind(g.IntN(6)), L: g.plan(depth - 1), R: g.plan(g.IntN(depth))}
 	ls, rs := j.L.Schema(), j.R.Schema()
 	shift := len(ls)
-	switch g.IntN(4) {
-	case 0, 1:
+	switch g.IntN(5) {
+	case 0:
+		return g.star()
+	case 1, 2:
 		j.On = append(j.On, call("int4eq(int4,int4)", g.column(ls, tInt, 0), g.column(rs, tInt, shift)))
-	case 2:
+	case 3:
 		j.On = append(j.On, call("numeric_eq(numeric,numeric)", g.column(ls, tNumeric, 0), g.column(rs, tNumeric, shift)))
 	}
 	if g.IntN(3) == 0 {
@@ -196,6 +198,35 @@ func (g *generator) join(depth int) rel.Node {
 			j.On = append(j.On, g.condition(both))
 		}
 	}
+	return j
+}
+
+// star joins rows of a table to those of another by its key.
+func (g *generator) star() *rel.Join {
+	side := func(t exectest.Table) rel.Node {
+		var n rel.Node = &rel.Scan{ID: t.Rel, Name: t.Name, Cols: t.Cols, Key: t.Key}
+		if g.IntN(2) == 0 {
+			n = g.filter(n)
+		}
+		if g.IntN(2) == 0 {
+			p := &rel.Project{Input: n}
+			for _, c := range g.Perm(len(t.Cols))[:2+g.IntN(3)] {
+				p.Exprs, p.Names = append(p.Exprs, &scalar.Column{Index: c, Typ: t.Cols[c].Type, Name: t.Cols[c].Name}), append(p.Names, t.Cols[c].Name)
+			}
+			p.Exprs, p.Names = append(p.Exprs, &scalar.Column{Index: 1, Typ: tInt, Name: "fk"}), append(p.Names, "fk")
+			n = p
+		}
+		return n
+	}
+	one := g.tables[g.IntN(2)]
+	j := &rel.Join{Kind: rel.JoinKind(g.IntN(6)), L: side(g.tables[g.IntN(len(g.tables))]), R: &rel.Scan{ID: one.Rel, Name: one.Name, Cols: one.Cols, Key: one.Key}}
+	many := j.L.Schema()
+	if j.Kind != rel.Semi && j.Kind != rel.Anti && g.IntN(2) == 0 {
+		j.L, j.R = j.R, j.L
+		j.On = []scalar.Expr{call("int4eq(int4,int4)", &scalar.Column{Typ: tInt, Name: "k"}, g.column(many, tInt, len(one.Cols)))}
+		return j
+	}
+	j.On = []scalar.Expr{call("int4eq(int4,int4)", g.column(many, tInt, 0), &scalar.Column{Index: len(many), Typ: tInt, Name: "k"})}
 	return j
 }
 

@@ -31,14 +31,19 @@ func NewArrange(in []types.Type, key []int, unique bool, open Open) (*Arrange, e
 	return &Arrange{keyer: newKeyer(in, key), unique: unique, rows: rows, errs: bag{a: errs}}, nil
 }
 
+// take puts the change out, integrates its errors and sorts its rows by key.
+func (a *Arrange) take(in, out *Delta) error {
+	out.Rows.AppendBatch(&in.Rows, 1)
+	out.Errs.AppendBatch(&in.Errs, 1)
+	a.load(&a.delta, in)
+	return a.errs.add(&in.Errs)
+}
+
 // Eval integrates the change.
 func (a *Arrange) Eval(in []*Delta, out *Delta) error {
-	out.Rows.AppendBatch(&in[0].Rows, 1)
-	out.Errs.AppendBatch(&in[0].Errs, 1)
-	if err := a.errs.add(&in[0].Errs); err != nil {
+	if err := a.take(in[0], out); err != nil {
 		return err
 	}
-	a.load(&a.delta, in[0])
 	for i := range a.delta.len() {
 		key, w := a.delta.both(i), a.delta.ents[i].w
 		var err error

@@ -34,7 +34,7 @@ type Join struct {
 // A Side is one input of a join: rows of types Types, arranged in Rows, either
 // as a stored relation with a unique key (Keyed: Key → Row) or else as Key ‖ Row → count,
 // by the columns Key (a stored relation's unique key may go on behind them, unless Whole says
-// that it is Key).
+// that it is Key), or by a KeyIndex (then Rows is an *Indexed, and Keyed is true).
 type Side struct {
 	Types []types.Type
 	Key   []int
@@ -46,11 +46,12 @@ type Side struct {
 type side struct {
 	Side
 	keyer
-	own    keyed    // the input's change by key
-	delta  *keyed   // own, or the input's
-	shared *Arrange // the input, if its change by key may be used
-	nulls  types.Row
-	cur    reader
+	indexed bool     // to walk the input is cheaper than to walk Rows
+	own     keyed    // the input's change by key
+	delta   *keyed   // own, or the input's
+	shared  *Arrange // the input, if its change by key may be used
+	nulls   types.Row
+	cur     reader
 }
 
 // read makes delta the input's change by key.
@@ -67,7 +68,8 @@ func (s *side) read(d *Delta) {
 }
 
 func newSide(s Side) side {
-	return side{Side: s, keyer: newKeyer(s.Types, s.Key), nulls: make(types.Row, len(s.Types)),
+	_, indexed := s.Rows.(*Indexed)
+	return side{Side: s, indexed: indexed, keyer: newKeyer(s.Types, s.Key), nulls: make(types.Row, len(s.Types)),
 		cur: reader{rows: s.Rows, points: s.Keyed && s.Whole}}
 }
 
@@ -101,10 +103,16 @@ func (j *Join) Share(l, r *Arrange) { j.l.shared, j.r.shared = l, r }
 // pairs reports whether the join puts out pairs of rows.
 func (j *Join) pairs() bool { return j.kind != rel.Semi && j.kind != rel.Anti }
 
-// keepsLeft and keepsRight report whether rows of that side are put out by
+// keeps, keepsLeft and keepsRight report whether rows of that side are put out by
 // whether they have a match.
 func (j *Join) keepsLeft() bool  { return j.kind != rel.Inner && j.kind != rel.Right }
 func (j *Join) keepsRight() bool { return j.kind == rel.Right || j.kind == rel.Full }
+func (j *Join) keeps(left bool) bool {
+	if left {
+		return j.keepsLeft()
+	}
+	return j.keepsRight()
+}
 
 // Eval joins the changes.
 func (j *Join) Eval(in []*Delta, out *Delta) (err error) {
@@ -179,6 +187,7 @@ func (j *Join) half(d, s *side, left bool, out *Delta) error {
 	if !left {
 		counts = j.rcount
 	}
+	s.cur.lookUp(kd)
 	for a, b := 0, 0; a < kd.len(); a = b {
 		b = kd.group(a)
 		if kd.ents[a].null {
@@ -232,7 +241,7 @@ func (j *Join) emit(l, r types.Row, w int64, out *Delta) (bool, error) {
 // arrangement may be empty. Not for right and full joins.
 func (j *Join) Stream() { j.stream = true }
 
-// Scan walks one side's arrangement and seeks in the other's.
+// Scan walks one side and seeks in the other's arrangement.
 func (j *Join) Scan(ctx context.Context, in []ScanFunc, emit, emitErr Emit) error {
 	onlyErrs := emit == nil && j.residual == nil
 	for i, scan := range in {
@@ -250,12 +259,13 @@ func (j *Join) Scan(ctx context.Context, in []ScanFunc, emit, emitErr Emit) erro
 	if j.stream {
 		return s.streamLeft(ctx, in[0])
 	}
-	if err := s.walk(ctx, &j.l, &j.r, true); err != nil {
+	left := !j.pairs() || j.l.indexed || !j.r.indexed
+	if err := s.side(ctx, in, left); err != nil {
 		return err
 	}
-	if j.keepsRight() && emit != nil {
+	if j.pairs() && j.keeps(!left) && emit != nil {
 		s.onlyKept = true
-		return s.walk(ctx, &j.r, &j.l, false)
+		return s.side(ctx, in, !left)
 	}
 	return nil
 }
@@ -267,6 +277,61 @@ type joinScan struct {
 	onlyKept      bool // the pairs are out already
 	row, buf      []byte
 	steps         int
+}
+
+// side walks the left side, or the right one.
+func (s *joinScan) side(ctx context.Context, in []ScanFunc, left bool) error {
+	d, o, scan := &s.j.l, &s.j.r, in[0]
+	if !left {
+		d, o, scan = o, d, in[1]
+	}
+	if d.indexed {
+		return s.sorted(ctx, scan, d, o, left)
+	}
+	return s.walk(ctx, d, o, left)
+}
+
+// sortRows and sortBytes bound what sorted holds.
+const (
+	sortRows  = 50_000
+	sortBytes = 16 << 20
+)
+
+// sorted walks a side's input and brings many rows at a time into the order of
+// the other side.
+func (s *joinScan) sorted(ctx context.Context, scan ScanFunc, d, o *side, left bool) (err error) {
+	other, err := o.Rows.Cursor()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, other.Close()) }()
+	key := d.keyer
+	key.spans = nil
+	var rows keyed
+	rows.reset()
+	flush := func() error {
+		rows.sort()
+		for i := range rows.len() {
+			if err := s.one(ctx, rows.row(i), rows.ents[i].w, rows.key(i), rows.ents[i].null, other, o, left); err != nil {
+				return err
+			}
+		}
+		rows.reset()
+		return nil
+	}
+	err = scan(ctx, func(row types.Row, w int64) error {
+		off := len(rows.data)
+		buf, null := key.append(rows.data, row)
+		rows.end(append(buf, row...), off, len(buf), null, w)
+		if rows.len() < sortRows && len(rows.data) < sortBytes {
+			return nil
+		}
+		return flush()
+	}, nil)
+	if err != nil {
+		return err
+	}
+	return flush()
 }
 
 func (s *joinScan) walk(ctx context.Context, d, o *side, left bool) (err error) {
@@ -315,6 +380,10 @@ func (s *joinScan) one(ctx context.Context, row types.Row, w int64, key []byte, 
 		if s.steps++; s.steps%1024 == 0 && ctx.Err() != nil {
 			return ctx.Err()
 		}
+		if j.residual == nil && (!j.pairs() || s.onlyKept) {
+			matched = true
+			break
+		}
 		orow, ow := o.current(other, len(key))
 		l, r := row, orow
 		if !left {
@@ -337,10 +406,10 @@ func (s *joinScan) one(ctx context.Context, row types.Row, w int64, key []byte, 
 			continue
 		}
 		matched = true
-		if !j.pairs() || s.onlyKept {
-			if j.residual == nil || s.onlyKept {
-				break
-			}
+		if s.onlyKept {
+			break
+		}
+		if !j.pairs() {
 			continue
 		}
 		if s.emit != nil {
@@ -350,7 +419,7 @@ func (s *joinScan) one(ctx context.Context, row types.Row, w int64, key []byte, 
 			}
 		}
 	}
-	if s.emit == nil || left && !j.keepsLeft() || matched == (j.kind != rel.Semi) {
+	if s.emit == nil || !j.keeps(left) || matched == (j.kind != rel.Semi) {
 		return nil
 	}
 	s.row = j.keep(s.row[:0], row, left)

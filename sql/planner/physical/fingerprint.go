@@ -50,6 +50,9 @@ func appendNode(dst []byte, n Node) []byte {
 		dst = appendExprs(dst, n.Exprs)
 	case *Arrange:
 		dst = appendInts(append(dst, tagArrange), n.Key)
+		if n.Of != nil {
+			dst = appendInts(appendInts(dst, n.Of.Cols), n.Of.Tell)
+		}
 	case *Join:
 		dst = appendInts(append(dst, tagJoin, byte(n.Kind)), n.LKey)
 		dst = appendExprs(appendInts(dst, n.RKey), n.Residual)

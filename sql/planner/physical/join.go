@@ -27,12 +27,19 @@ func (b *Builder) join(n *rel.Join) (Node, error) {
 	lkey, rkey, rest := splitCondition(n.On, nl)
 	ls, rs := directSource(n.L, lkey), directSource(n.R, rkey)
 	lkey, rkey = orderKeys(lkey, rkey, ls, rs)
-	outerL := n.Kind == rel.Full || n.Kind == rel.Left || n.Kind == rel.Anti
-	l, err := b.side(n.L, ls, lkey, n.Kind != rel.Full && n.Kind != rel.Right && !b.oneShot, !outerL)
+	pairs := n.Kind != rel.Semi && n.Kind != rel.Anti
+	residual := n.Kind != rel.Inner && len(rest) > 0
+	l, err := b.side(n.L, ls, sideOf{
+		key: lkey, late: n.Kind != rel.Full && n.Kind != rel.Right && !b.oneShot, inner: n.Kind != rel.Full && n.Kind != rel.Left && n.Kind != rel.Anti,
+		many: !residual && b.memo.Props(n.R).Keys.Covered(rkey),
+	})
 	if err != nil {
 		return nil, err
 	}
-	r, err := b.side(n.R, rs, rkey, n.Kind == rel.Inner && !(b.oneShot && narrowed(n.R)), n.Kind != rel.Full && n.Kind != rel.Right)
+	r, err := b.side(n.R, rs, sideOf{
+		key: rkey, late: n.Kind == rel.Inner && !(b.oneShot && narrowed(n.R)), inner: n.Kind != rel.Full && n.Kind != rel.Right,
+		many: !residual && pairs && b.memo.Props(n.L).Keys.Covered(lkey),
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -43,7 +50,7 @@ func (b *Builder) join(n *rel.Join) (Node, error) {
 		at = append(at, c+w)
 	}
 	j.Info = info(l.node)
-	if n.Kind != rel.Semi && n.Kind != rel.Anti {
+	if pairs {
 		j.Out = slices.Concat(j.Out, r.node.Types())
 		j.Names = slices.Concat(j.Names, infoOf(r.node).Names)
 	}
@@ -138,6 +145,19 @@ type direct struct {
 
 // directSource recognizes such a side; nil if it is none.
 func directSource(n rel.Node, key []int) *direct {
+	d := picked(n)
+	if d == nil || len(d.scan.Key) < len(key) {
+		return nil
+	}
+	if cols := pick(d.at, key); !slices.Equal(slices.Sorted(slices.Values(cols)), slices.Sorted(slices.Values(d.scan.Key[:len(key)]))) {
+		return nil
+	}
+	return d
+}
+
+// picked recognizes rows of a relation with a key that are filtered, and of
+// which columns are picked; nil if they are none.
+func picked(n rel.Node) *direct {
 	d := &direct{}
 	if p, ok := n.(*rel.Project); ok {
 		d.at = []int{}
@@ -154,7 +174,7 @@ func directSource(n rel.Node, key []int) *direct {
 		d.preds, n = f.Preds, f.Input
 	}
 	var ok bool
-	if d.scan, ok = n.(*rel.Scan); !ok || d.scan.System || len(d.scan.Key) == 0 || len(d.scan.Key) < len(key) {
+	if d.scan, ok = n.(*rel.Scan); !ok || d.scan.System || len(d.scan.Key) == 0 {
 		return nil
 	}
 	if d.at == nil {
@@ -162,9 +182,6 @@ func directSource(n rel.Node, key []int) *direct {
 		for i := range d.at {
 			d.at[i] = i
 		}
-	}
-	if cols := pick(d.at, key); !slices.Equal(slices.Sorted(slices.Values(cols)), slices.Sorted(slices.Values(d.scan.Key[:len(key)]))) {
-		return nil
 	}
 	return d
 }
@@ -188,23 +205,31 @@ func orderKeys(lkey, rkey []int, ls, rs *direct) ([]int, []int) {
 	return l, r
 }
 
-// side gives a side arranged by key. late: predicates may be done above the join
-// instead, which pays where the whole key finds one row. inner: rows with a NULL in the key match
-// nothing and do not show.
-func (b *Builder) side(n rel.Node, d *direct, key []int, late, inner bool) (*input, error) {
-	if d != nil && slices.Equal(pick(d.at, key), d.scan.Key[:len(key)]) && (len(d.preds) == 0 || late && len(key) == len(d.scan.Key)) {
+// A sideOf is how a join has a side: arranged by key.
+type sideOf struct {
+	key   []int
+	late  bool // predicates may be done above the join instead, which pays where the whole key finds one row
+	inner bool // rows with a NULL in the key match nothing and do not show
+	many  bool // a row matches at most one of the other side: this one changes more often than that
+}
+
+// side gives a side; d says how it can be read directly, if it can.
+func (b *Builder) side(n rel.Node, d *direct, s sideOf) (*input, error) {
+	key := s.key
+	if d != nil && slices.Equal(pick(d.at, key), d.scan.Key[:len(key)]) && (len(d.preds) == 0 || s.late && len(key) == len(d.scan.Key)) {
 		in, _ := b.source(d.scan, nil)
 		return &input{node: in, at: d.at, above: d.preds}, nil
 	}
 	width := len(n.Schema())
+	var tell []int
 	if !b.oneShot && width > len(key) {
-		n, _ = widen(n)
+		n, tell = widen(n)
 	}
 	in, err := b.Build(n)
 	if err != nil {
 		return nil, err
 	}
-	if inner {
+	if s.inner {
 		p := b.memo.Props(n)
 		var preds []scalar.Expr
 		for _, c := range key {
@@ -218,7 +243,30 @@ func (b *Builder) side(n rel.Node, d *direct, key []int, late, inner bool) (*inp
 	for i := range at {
 		at[i] = i
 	}
-	return &input{node: b.intern(&Arrange{Info: info(in), Input: in, Key: key}, b.keys[in]), at: at}, nil
+	a := &Arrange{Info: info(in), Input: in, Key: key}
+	if s.many && tell != nil {
+		a.Of = b.stored(n, key, tell)
+	}
+	return &input{node: b.intern(a, b.keys[in]), at: at}, nil
+}
+
+// stored tells where rows lie that have the key of their relation in the columns
+// tell; nil if they do not, or are nothing but what they are arranged by. To look them up there costs
+// more than to have them at hand, but what changes no key need not be written.
+func (b *Builder) stored(n rel.Node, key, tell []int) *Stored {
+	d := picked(n)
+	if d == nil {
+		return nil
+	}
+	more := false
+	for i := range d.at {
+		more = more || !slices.Contains(key, i) && !slices.Contains(tell, i)
+	}
+	if !more {
+		return nil
+	}
+	in, _ := b.source(d.scan, nil)
+	return &Stored{Source: in.(*Source), Cols: d.at, Tell: tell}
 }
 
 // widen puts the columns of a relation's key behind the columns picked from

@@ -86,6 +86,14 @@ type Arrange struct {
 	Info
 	Input Node
 	Key   []int
+	Of    *Stored // nil: it keeps the rows themselves
+}
+
+// A Stored says that an operator's rows lie in a stored relation already: they
+// are columns Cols of rows of Source, and have its key in their columns Tell.
+type Stored struct {
+	Source     *Source
+	Cols, Tell []int
 }
 
 // A Join joins two arranged inputs, each an *Arrange or a *Source, on equal keys of

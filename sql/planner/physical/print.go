@@ -142,6 +142,9 @@ func describe(n Node) line {
 	case *Map:
 		return line{describeMap(n)}
 	case *Arrange:
+		if n.Of != nil {
+			return line{"index", key(n.Names, n.Key), "state: keys of input rows"}
+		}
 		return line{"arrange", key(n.Names, n.Key), "state: input rows"}
 	case *Join:
 		return line{describeJoin(n)}
