@@ -53,8 +53,12 @@ import (
 func (r *run) isAdded(t *tableState) bool { return t.ID >= len(r.tables)-r.adding }
 
 // publish puts tables that begin into the publication, which was made by us. One
-// that has begun may have lost changes by not being there: it stops.
+// that has begun may have lost changes by not being there: it stops. SnapshotInitialOnly
+// streams nothing and leaves the publication alone.
 func (r *run) publish(ctx context.Context, conn *pgconn.PgConn, found *Discovered, begins func(*tableState) bool) error {
+	if r.cfg.SnapshotMode == SnapshotInitialOnly {
+		return nil
+	}
 	p := publication{name: quoteIdent(r.cfg.PublicationName), filters: maps.Clone(found.filters)}
 	for _, t := range found.tables {
 		if t.unpublished == nil || t.failed != nil {

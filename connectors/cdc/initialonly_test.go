@@ -255,6 +255,41 @@ func TestInitialOnlyTableDropped(t *testing.T) {
 	}
 }
 
+// The publication of another mode stays as it is, and a table that it lacks is
+// read all the same.
+func TestInitialOnlyLeavesPublication(t *testing.T) {
+	t.Parallel()
+	db := server.CreateDatabase(t)
+	server.MustExec(t, db, `CREATE TABLE a (id int PRIMARY KEY, v text); INSERT INTO a SELECT i, repeat('x', 300) FROM generate_series(1, 200) i; CREATE TABLE b (id int PRIMARY KEY, v text); INSERT INTO b SELECT * FROM a`)
+	cfg := eventsConfig(db, "a")
+	const members = "SELECT COALESCE(string_agg(tablename, ','), '') FROM pg_publication_tables"
+	r := startReader(t, cfg, nil)
+	if _, err := r.src.Recv(r.ctx); err != nil {
+		t.Fatal(err)
+	}
+	r.src.Close()
+	if have := server.MustQuery(t, db, members); have != "a" {
+		t.Fatalf("the publication has %q", have)
+	}
+	cfg.Tables, cfg.SnapshotMode, cfg.KeepChunks = []string{"a", "b"}, SnapshotInitialOnly, true
+	k := newKeeping(t)
+	r = startReader(t, cfg, nil)
+	for {
+		e, err := r.src.Recv(r.ctx)
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		k.take(e)
+	}
+	k.same(db, "a", "b")
+	if have := server.MustQuery(t, db, members); have != "a" {
+		t.Fatalf("the publication has %q now", have)
+	}
+}
+
 // What was read in one mode and is restored in the other begins anew.
 func TestInitialOnlyOtherMode(t *testing.T) {
 	t.Parallel()
