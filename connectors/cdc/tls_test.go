@@ -115,11 +115,11 @@ func TestTLS(t *testing.T) {
 	cfg.ConnectionString = dsn("localhost", "verify-full", ca)
 	c := start(t, srv, "postgres", cfg)
 	c.same()
+	c.exec("UPDATE a SET v = repeat('y', 200) WHERE id % 2 = 0; DELETE FROM a WHERE id % 3 = 0")
+	c.same()
 	if n := srv.MustQuery(t, "", "SELECT count(*) FROM pg_stat_ssl s JOIN pg_stat_replication r USING (pid) WHERE ssl"); n != "1" {
 		t.Fatalf("%s streams over TLS", n)
 	}
-	c.exec("UPDATE a SET v = repeat('y', 200) WHERE id % 2 = 0; DELETE FROM a WHERE id % 3 = 0")
-	c.same()
 	// The password changes while the source runs.
 	write("password", []byte("sesam 2"))
 	c.exec("ALTER ROLE tls PASSWORD 'sesam 2'; SELECT pg_terminate_backend(pid) FROM pg_stat_replication")
