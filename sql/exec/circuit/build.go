@@ -102,7 +102,7 @@ func newSide(n physical.Node, key []int, stateOf func(physical.Node) Opener) (op
 func newIndexed(a *physical.Arrange, index op.Arrangement, stateOf func(physical.Node) Opener) (op.Side, error) {
 	of := a.Of.Source
 	rows, err := stateOf(of).Open(nameOf(of), "rows")
-	return op.Side{Types: a.Types(), Key: a.Key, Rows: &op.Indexed{Arrangement: index, Types: a.Types(), Key: a.Key, Rows: rows, Cols: a.Of.Cols}, Keyed: true}, err
+	return op.Side{Types: a.Types(), Key: a.Key, Rows: &op.Indexed{Arrangement: index, Types: a.Types(), Key: a.Key, Rows: rows, Cols: a.Of.Cols, Name: of.Name}, Keyed: true}, err
 }
 
 // maxDelta bounds the rows of one operator's delta of one tick, well within

@@ -257,8 +257,9 @@ func (j *Join) Scan(ctx context.Context, in []ScanFunc, emit, emitErr Emit) erro
 	}
 	s := joinScan{j: j, emit: emit, emitErr: emitErr}
 	if j.stream {
-		return s.streamLeft(ctx, in[0])
+		return s.side(ctx, in, true)
 	}
+	// An index is not sought in for rows, if the other side can be.
 	left := !j.pairs() || j.l.indexed || !j.r.indexed
 	if err := s.side(ctx, in, left); err != nil {
 		return err
@@ -279,17 +280,34 @@ type joinScan struct {
 	steps         int
 }
 
-// side walks the left side, or the right one.
-func (s *joinScan) side(ctx context.Context, in []ScanFunc, left bool) error {
+// side walks the left side, or the right one, and seeks in the other.
+func (s *joinScan) side(ctx context.Context, in []ScanFunc, left bool) (err error) {
 	d, o, scan := &s.j.l, &s.j.r, in[0]
 	if !left {
 		d, o, scan = o, d, in[1]
 	}
-	if d.indexed {
-		return s.sorted(ctx, scan, d, o, left)
+	other, err := o.Rows.Cursor()
+	if err != nil {
+		return err
 	}
-	return s.walk(ctx, d, o, left)
+	defer func() { err = errors.Join(err, other.Close()) }()
+	key := d.keyer
+	key.spans = nil
+	one := func(row types.Row, w int64, key []byte, null bool) error {
+		return s.one(ctx, row, w, key, null, other, o, left)
+	}
+	switch {
+	case s.j.stream:
+		return s.streamed(ctx, scan, key, one)
+	case d.indexed:
+		return sorted(ctx, scan, key, one)
+	}
+	return walked(ctx, d, key, one)
 }
+
+// A pairFunc takes a row of the walked side with its weight, its key and
+// whether that has a NULL.
+type pairFunc func(row types.Row, w int64, key []byte, null bool) error
 
 // sortRows and sortBytes bound what sorted holds.
 const (
@@ -299,27 +317,20 @@ const (
 
 // sorted walks a side's input and brings many rows at a time into the order of
 // the other side.
-func (s *joinScan) sorted(ctx context.Context, scan ScanFunc, d, o *side, left bool) (err error) {
-	other, err := o.Rows.Cursor()
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, other.Close()) }()
-	key := d.keyer
-	key.spans = nil
+func sorted(ctx context.Context, scan ScanFunc, key keyer, one pairFunc) error {
 	var rows keyed
 	rows.reset()
 	flush := func() error {
 		rows.sort()
 		for i := range rows.len() {
-			if err := s.one(ctx, rows.row(i), rows.ents[i].w, rows.key(i), rows.ents[i].null, other, o, left); err != nil {
+			if err := one(rows.row(i), rows.ents[i].w, rows.key(i), rows.ents[i].null); err != nil {
 				return err
 			}
 		}
 		rows.reset()
 		return nil
 	}
-	err = scan(ctx, func(row types.Row, w int64) error {
+	err := scan(ctx, func(row types.Row, w int64) error {
 		off := len(rows.data)
 		buf, null := key.append(rows.data, row)
 		rows.end(append(buf, row...), off, len(buf), null, w)
@@ -334,14 +345,8 @@ func (s *joinScan) sorted(ctx context.Context, scan ScanFunc, d, o *side, left b
 	return flush()
 }
 
-func (s *joinScan) walk(ctx context.Context, d, o *side, left bool) (err error) {
-	other, err := o.Rows.Cursor()
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, other.Close()) }()
-	key := d.keyer
-	key.spans = nil
+// walked walks a side's arrangement.
+func walked(ctx context.Context, d *side, key keyer, one pairFunc) error {
 	return walk(ctx, d.Rows, nil, nil, func(k, v []byte) error {
 		n := types.SkipKey(k, d.ts)
 		row, w := types.Row(v), int64(1)
@@ -353,23 +358,17 @@ func (s *joinScan) walk(ctx context.Context, d, o *side, left bool) (err error) 
 		for _, c := range key.cols {
 			null = null || key.spans[c].Len < 0
 		}
-		return s.one(ctx, row, w, k[:n], null, other, o, left)
+		return one(row, w, k[:n], null)
 	})
 }
 
-func (s *joinScan) streamLeft(ctx context.Context, left ScanFunc) (err error) {
-	l, r := s.j.l.keyer, &s.j.r
-	l.spans = nil
-	other, err := r.Rows.Cursor()
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, other.Close()) }()
-	var key []byte
-	return left(ctx, func(row types.Row, w int64) error {
+// streamed walks a side's input, and takes its errors along.
+func (s *joinScan) streamed(ctx context.Context, scan ScanFunc, key keyer, one pairFunc) error {
+	var k []byte
+	return scan(ctx, func(row types.Row, w int64) error {
 		var null bool
-		key, null = l.append(key[:0], row)
-		return s.one(ctx, row, w, key, null, other, r, true)
+		k, null = key.append(k[:0], row)
+		return one(row, w, k, null)
 	}, s.emitErr)
 }
 

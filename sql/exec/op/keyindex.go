@@ -66,7 +66,7 @@ func (x *KeyIndex) Scan(ctx context.Context, in []ScanFunc, emit, emitErr Emit) 
 }
 
 // Indexed is what a KeyIndex of the input (Types, Key) of a join and the
-// relation (Rows), which has the input's columns at Cols (nil: just these), are together: Key ‖
+// relation (Rows), which has the input's columns at Cols, are together: Key ‖
 // Key of the relation → row of the input. Cost: a point read per row.
 type Indexed struct {
 	Arrangement // the index
@@ -74,6 +74,7 @@ type Indexed struct {
 	Key         []int
 	Rows        Arrangement
 	Cols        []int
+	Name        string // of the relation, for errors
 }
 
 // Cursor opens a cursor of both.
@@ -82,7 +83,7 @@ func (x *Indexed) Cursor() (zset.Cursor, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &indexedCursor{Cursor: cur, rows: x.Rows, cols: x.Cols, none: make(types.Row, len(x.Types))}
+	c := &indexedCursor{Cursor: cur, rows: x.Rows, cols: x.Cols, name: x.Name, none: make(types.Row, len(x.Types))}
 	for _, k := range x.Key {
 		c.key = append(c.key, x.Types[k])
 	}
@@ -98,6 +99,7 @@ type indexedCursor struct {
 	rows  Arrangement
 	key   []types.Type // before the relation's key
 	cols  []int
+	name  string
 	width int // columns of the relation to locate
 	at    []int
 	row   []byte
@@ -110,14 +112,11 @@ func (c *indexedCursor) Value() []byte {
 	key := c.Key()
 	row, ok, err := c.rows.Read(key[types.SkipKey(key, c.key):])
 	if err == nil && !ok {
-		err = pgerr.Newf(pgerr.DataCorrupted, "an index tells of a row that is not there")
+		err = pgerr.Newf(pgerr.DataCorrupted, "an index tells of a row of \"%s\" that is not there", c.name)
 	}
 	if err != nil {
 		c.err = errors.Join(c.err, err)
 		return c.none
-	}
-	if c.cols == nil {
-		return row
 	}
 	c.at = append(c.at[:0], 0)
 	for i := range c.width {
