@@ -8,8 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -21,6 +19,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/helios-sql/helios-sql/internal/testport"
 )
 
 // A Process is one helios-sql. Start and Kill may take turns any number of times.
@@ -29,6 +29,7 @@ type Process struct {
 	Data       string // its data directory; below Dir to begin with
 	Port, HTTP int    // on 127.0.0.1
 	Args       []string
+	ports      [2]*testport.Port
 	binary     string
 	cmd        *exec.Cmd
 	ended      chan struct{}
@@ -75,25 +76,13 @@ func New(in, binary string, args ...string) (*Process, error) {
 		return nil, err
 	}
 	p := &Process{Dir: dir, Data: filepath.Join(dir, "data"), Args: args, binary: binary}
-	for _, at := range []*int{&p.Port, &p.HTTP} {
-		if *at, err = freePort(); err != nil {
-			return nil, errors.Join(err, os.RemoveAll(dir))
+	for i, at := range []*int{&p.Port, &p.HTTP} {
+		if p.ports[i], err = testport.Claim(); err != nil {
+			return nil, errors.Join(err, p.Close())
 		}
+		*at = p.ports[i].Number
 	}
 	return p, nil
-}
-
-// freePort finds a port below those that the system gives to connections: it
-// stays free while the process is down.
-func freePort() (port int, err error) {
-	for range 100 {
-		port = 12000 + rand.IntN(18000)
-		var l net.Listener
-		if l, err = net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port)); err == nil {
-			return port, l.Close()
-		}
-	}
-	return 0, err
 }
 
 // CommandLine is what Start runs.
@@ -220,7 +209,11 @@ func (p *Process) end(sig syscall.Signal) error {
 
 // Close stops the process and removes its directory.
 func (p *Process) Close() error {
-	return errors.Join(p.Stop(), os.RemoveAll(p.Dir))
+	err := p.Stop()
+	for _, port := range p.ports {
+		err = errors.Join(err, port.Release())
+	}
+	return errors.Join(err, os.RemoveAll(p.Dir))
 }
 
 // Log is the file that the process writes what it says to.

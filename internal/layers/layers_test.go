@@ -53,7 +53,7 @@ var doors = map[string][]string{
 var free = []string{"cmd/...", "examples", "internal/bench", "internal/demo", "internal/docs", "internal/layers", "internal/laws", "tests/...", "benchmarks/..."}
 
 // testOnly packages are imported by tests and by free packages alone.
-var testOnly = []string{"internal/faultproxy", "internal/heliostest", "internal/pgtest", "internal/plantest", "sql/exec/internal/exectest"}
+var testOnly = []string{"internal/faultproxy", "internal/heliostest", "internal/pgtest", "internal/plantest", "internal/testport", "sql/exec/internal/exectest"}
 
 func TestDoors(t *testing.T) {
 	root, err := filepath.Abs("../..")

@@ -11,7 +11,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -22,6 +21,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/helios-sql/helios-sql/internal/testport"
 )
 
 // Options say how a server is set up. The zero Options give a server for
@@ -53,6 +54,7 @@ func Fsync() Option { return func(o *Options) { o.Fsync = true } }
 type Server struct {
 	Port   int    // of TCP, on 127.0.0.1
 	Dir    string // holds data/, the Unix socket and log
+	port   *testport.Port
 	bin    string
 	cred   *syscall.Credential
 	owner  *os.File // locked while this process lives: see sweep
@@ -105,7 +107,7 @@ func Launch(o Options) (*Server, error) {
 		return nil, err
 	}
 	if err := s.prepare(template, o); err != nil {
-		os.RemoveAll(s.Dir)
+		s.Close()
 		return nil, err
 	}
 	if err := s.Restart(); err != nil {
@@ -133,12 +135,11 @@ func (s *Server) prepare(template string, o Options) error {
 	if err := run(s.cred, "cp", "-R", "-p", template, data); err != nil {
 		return err
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	port, err := testport.Claim()
 	if err != nil {
 		return err
 	}
-	s.Port = l.Addr().(*net.TCPAddr).Port
-	l.Close()
+	s.port, s.Port = port, port.Number
 	settings := map[string]string{
 		"listen_addresses": "127.0.0.1", "port": strconv.Itoa(s.Port), "unix_socket_directories": s.Dir,
 		"wal_level": "logical", "max_replication_slots": "10", "max_wal_senders": "10", "max_connections": "60",
@@ -349,7 +350,7 @@ func (s *Server) stop(sig syscall.Signal) error {
 // Close stops the server and removes its directory.
 func (s *Server) Close() error {
 	err := s.StopImmediate()
-	err = errors.Join(err, os.RemoveAll(s.Dir))
+	err = errors.Join(err, s.port.Release(), os.RemoveAll(s.Dir))
 	s.owner.Close()
 	return err
 }
