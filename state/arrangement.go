@@ -31,12 +31,11 @@ type Arrangement struct {
 	low, high []byte // bounds of all its keys
 	key       []byte // scratch: number and key
 	val       []byte // scratch: what Get gives
-	gets      int    // since the last commit
-	point     *pebble.Iterator
+	points    [2]points
 	free      []*cursor
 	reading   bool // in txn.readers
 
-	twin *Arrangement // the other reader of GetAll
+	twin *Arrangement // the other reader of GetAll, which has nothing but points
 
 	space [64]byte // of low, high and short keys
 }
@@ -54,11 +53,28 @@ func newArrangement(s *Store, id partID, num uint32) *Arrangement {
 // Get gives a key's value, borrowed until the next call. Cost: a copy if the
 // hot cache has the key, absent ones too; else a seek in Pebble, which bloom
 // filters spare for most absent keys.
-func (a *Arrangement) Get(key []byte) (value []byte, ok bool, err error) { return a.get(key, true) }
+func (a *Arrangement) Get(key []byte) (value []byte, ok bool, err error) {
+	return a.get(key, false, mayLack)
+}
 
-// Read is Get past the hot cache: of one of many keys, in order, that are not
+// Read is Get past the hot cache: of one of many keys, in order, that are there and are not
 // asked for again soon. In order, most of a seek is what the last one has left.
-func (a *Arrangement) Read(key []byte) (value []byte, ok bool, err error) { return a.get(key, false) }
+func (a *Arrangement) Read(key []byte) (value []byte, ok bool, err error) {
+	return a.get(key, true, isThere)
+}
+
+// Points are what reads of points of one kind keep until the next commit.
+type points struct {
+	reads int
+	it    *pebble.Iterator // nil: not yet worth it
+}
+
+// The kinds: keys that may be absent, of which the filters of all levels are
+// asked, and keys that are there, as a rule: those of the last level, where most are, are not.
+const (
+	mayLack = iota
+	isThere
+)
 
 // Many keys are looked up by two readers, a few at a time: seeks in a large
 // state wait for memory most of all. Fewer are not worth waking one.
@@ -67,24 +83,27 @@ const (
 	shareKeys    = 32
 )
 
-// GetAll is Get of many keys at once, or Read of them if they are not to be
-// kept at hand.
-func (a *Arrangement) GetAll(l *zset.Lookups, keep bool) error {
+// GetAll is Get of many keys at once, past the hot cache if they are wanted once.
+func (a *Arrangement) GetAll(l *zset.Lookups) error {
+	kind := mayLack
+	if l.There {
+		kind = isThere
+	}
 	if l.Len() < togetherKeys || a.num == 0 || a.txn == nil || a.void {
-		return a.share(l, 0, l.Len(), 0, keep)
+		return a.share(l, 0, l.Len(), 0, kind)
 	}
 	if a.twin == nil {
 		a.twin = newArrangement(a.s, a.id, a.num)
 		a.twin.txn = a.txn
 	}
-	if err := errors.Join(a.open(), a.twin.open()); err != nil {
+	if err := errors.Join(a.open(kind), a.twin.open(kind)); err != nil {
 		return err
 	}
 	var next atomic.Int64
 	run := func(a *Arrangement, reader int) error {
 		for {
 			end := int(next.Add(shareKeys))
-			if err := a.share(l, end-shareKeys, min(end, l.Len()), reader, keep); err != nil || end >= l.Len() {
+			if err := a.share(l, end-shareKeys, min(end, l.Len()), reader, kind); err != nil || end >= l.Len() {
 				return err
 			}
 		}
@@ -96,9 +115,9 @@ func (a *Arrangement) GetAll(l *zset.Lookups, keep bool) error {
 }
 
 // share looks up the keys from begin to end.
-func (a *Arrangement) share(l *zset.Lookups, begin, end, reader int, keep bool) error {
+func (a *Arrangement) share(l *zset.Lookups, begin, end, reader, kind int) error {
 	for i := begin; i < end; i++ {
-		value, ok, err := a.get(l.Key(i), keep)
+		value, ok, err := a.get(l.Key(i), l.Once, kind)
 		if err != nil {
 			return err
 		}
@@ -109,7 +128,7 @@ func (a *Arrangement) share(l *zset.Lookups, begin, end, reader int, keep bool) 
 	return nil
 }
 
-func (a *Arrangement) get(key []byte, cached bool) (value []byte, ok bool, err error) {
+func (a *Arrangement) get(key []byte, once bool, kind int) (value []byte, ok bool, err error) {
 	if a.num == 0 {
 		return nil, false, nil
 	}
@@ -120,8 +139,8 @@ func (a *Arrangement) get(key []byte, cached bool) (value []byte, ok bool, err e
 	if a.void {
 		return nil, false, a.errVoid()
 	}
-	if !cached {
-		return a.seek()
+	if once {
+		return a.seek(kind)
 	}
 	hot := a.s.hot
 	h := maphash.Bytes(hot.seed, a.key)
@@ -130,16 +149,17 @@ func (a *Arrangement) get(key []byte, cached bool) (value []byte, ok bool, err e
 		return a.val, ok, nil
 	}
 	commits := a.s.commits.Load()
-	if value, ok, err = a.seek(); err == nil {
+	if value, ok, err = a.seek(kind); err == nil {
 		hot.fill(h, a.key, value, ok, &a.s.commits, commits)
 	}
 	return value, ok, err
 }
 
 // seek is a point read of a.key. It keeps an iterator if there are many.
-func (a *Arrangement) seek() ([]byte, bool, error) {
-	if a.gets++; a.point != nil || a.gets > getsBeforeIter {
-		return a.readIter()
+func (a *Arrangement) seek(kind int) ([]byte, bool, error) {
+	p := &a.points[kind]
+	if p.reads++; p.it != nil || p.reads > getsBeforeIter {
+		return a.readIter(kind)
 	}
 	return a.read(a.s.db)
 }
@@ -161,43 +181,42 @@ func (a *Arrangement) read(r pebble.Reader) ([]byte, bool, error) {
 	return a.val, true, nil
 }
 
-// open opens the iterator that point reads keep.
-func (a *Arrangement) open() error {
-	if a.point != nil {
+// open opens the iterator that point reads of a kind keep.
+func (a *Arrangement) open(kind int) (err error) {
+	p := &a.points[kind]
+	if p.it != nil {
 		return nil
 	}
-	it, err := a.newIter()
-	if err != nil {
-		return err
+	if p.it, err = a.newIter(kind == mayLack); err == nil {
+		a.register()
 	}
-	a.point = it
-	a.register()
-	return nil
+	return err
 }
 
-func (a *Arrangement) readIter() ([]byte, bool, error) {
-	if err := a.open(); err != nil {
+func (a *Arrangement) readIter(kind int) ([]byte, bool, error) {
+	if err := a.open(kind); err != nil {
 		return nil, false, err
 	}
-	if !a.point.SeekPrefixGE(a.key) {
-		if err := a.point.Error(); err != nil {
+	it := a.points[kind].it
+	if !it.SeekPrefixGE(a.key) {
+		if err := it.Error(); err != nil {
 			return nil, false, a.readError(err)
 		}
 		return nil, false, nil
 	}
-	value, err := a.point.ValueAndErr()
+	value, err := it.ValueAndErr()
 	if err != nil {
 		return nil, false, a.readError(err)
 	}
 	return value, true, nil
 }
 
-func (a *Arrangement) newIter() (*pebble.Iterator, error) {
+func (a *Arrangement) newIter(lastFilters bool) (*pebble.Iterator, error) {
 	var r pebble.Reader = a.s.db
 	if a.snap != nil {
 		r = a.snap.db
 	}
-	it, err := r.NewIter(&pebble.IterOptions{LowerBound: a.low, UpperBound: a.high, UseL6Filters: true})
+	it, err := r.NewIter(&pebble.IterOptions{LowerBound: a.low, UpperBound: a.high, UseL6Filters: lastFilters})
 	if err != nil {
 		return nil, a.readError(err)
 	}
@@ -214,9 +233,11 @@ func (a *Arrangement) register() {
 
 // closeIters closes what is kept. An error met by them was reported when it was met.
 func (a *Arrangement) closeIters() {
-	if a.point != nil {
-		_ = a.point.Close()
-		a.point = nil
+	for i := range a.points {
+		if it := a.points[i].it; it != nil {
+			_ = it.Close()
+		}
+		a.points[i] = points{}
 	}
 	for _, c := range a.free {
 		if c.it != nil {
@@ -224,7 +245,7 @@ func (a *Arrangement) closeIters() {
 			c.it = nil
 		}
 	}
-	a.gets, a.reading = 0, false
+	a.reading = false
 }
 
 // Set and Delete copy what they are given into the transaction's batch.
@@ -333,7 +354,7 @@ func (a *Arrangement) Cursor() (zset.Cursor, error) {
 		c = &cursor{a: a}
 	}
 	if c.it == nil && a.num != 0 {
-		it, err := a.newIter()
+		it, err := a.newIter(false)
 		if err != nil {
 			return nil, err
 		}

@@ -17,6 +17,7 @@ import (
 type hotCache struct {
 	seed   maphash.Seed
 	shards [hotShards]hotShard
+	kept   [keptBits / 64]atomic.Uint64 // of which arrangements there ever was a key, by number
 
 	hits, misses atomic.Int64
 }
@@ -24,6 +25,7 @@ type hotCache struct {
 const (
 	hotShards   = 16
 	hotMinBytes = 64 << 10 // per shard
+	keptBits    = 1 << 12
 )
 
 // A hotShard is a ring of entries in order of arrival and an open-addressing
@@ -69,6 +71,12 @@ func newHotCache(size int64) *hotCache {
 	return c
 }
 
+// keptBit gives the word and the bit of kept for a key of the store. Numbers may share one.
+func (c *hotCache) keptBit(key []byte) (word *atomic.Uint64, bit uint64) {
+	num := binary.BigEndian.Uint32(key) % keptBits
+	return &c.kept[num/64], 1 << (num % 64)
+}
+
 func (c *hotCache) shard(h uint64) *hotShard { return &c.shards[h>>(64-4)] }
 
 // get appends the key's value to dst; found is false when nothing is known of
@@ -100,6 +108,9 @@ func (c *hotCache) fill(h uint64, key, value []byte, ok bool, commits *atomic.Ui
 	if !s.fits(len(key), len(value)) {
 		return
 	}
+	if word, bit := c.keptBit(key); word.Load()&bit == 0 {
+		word.Or(bit) // before it is there: a commit must not overlook it
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if now&1 != 0 || commits.Load() != now {
@@ -112,7 +123,8 @@ func (c *hotCache) fill(h uint64, key, value []byte, ok bool, commits *atomic.Ui
 }
 
 // commit brings what is cached up to date with a batch that was applied. Keys
-// that are not cached stay out: they were not read.
+// that are not cached stay out: they were not read. Arrangements that are never read
+// by point, or past the cache, cost nothing.
 func (c *hotCache) commit(repr []byte) {
 	r := batchrepr.Read(repr)
 	for {
@@ -122,7 +134,7 @@ func (c *hotCache) commit(repr []byte) {
 		}
 		switch kind {
 		case pebble.InternalKeyKindSet, pebble.InternalKeyKindDelete, pebble.InternalKeyKindMerge:
-			if binary.BigEndian.Uint32(key) != 0 {
+			if word, bit := c.keptBit(key); word.Load()&bit != 0 {
 				c.update(key, value, kind)
 			}
 		}

@@ -398,13 +398,13 @@ func TestGetAll(t *testing.T) {
 	check := func(a *Arrangement, round int) {
 		t.Helper()
 		for _, n := range []int{0, 1, 100, 5000} {
-			for _, keep := range []bool{false, true, true} {
-				var l zset.Lookups
+			for _, how := range [][2]bool{{}, {}, {true, false}, {false, true}, {true, true}} {
+				l := zset.Lookups{Once: how[0], There: how[1]}
 				l.Reset()
 				for i := range n {
 					l.Add(key(i))
 				}
-				if err := a.GetAll(&l, keep); err != nil {
+				if err := a.GetAll(&l); err != nil {
 					t.Fatal(err)
 				}
 				for i := range n {
@@ -413,7 +413,7 @@ func TestGetAll(t *testing.T) {
 						want = fmt.Appendf(nil, "value %d of %d", i, round)
 					}
 					if v := l.Value(i); !bytes.Equal(v, want) || (v == nil) != (want == nil) {
-						t.Fatalf("round %d, %d keys, keep %v: key %d is %q, want %q", round, n, keep, i, v, want)
+						t.Fatalf("round %d, %d keys, once and there %v: key %d is %q, want %q", round, n, how, i, v, want)
 					}
 				}
 			}

@@ -64,7 +64,7 @@ func (o *overlay) Get(key []byte) ([]byte, bool, error) {
 func (o *overlay) Read(key []byte) ([]byte, bool, error) { return o.Get(key) }
 
 // GetAll implements op.Arrangement.
-func (o *overlay) GetAll(l *zset.Lookups, _ bool) error { return op.GetEach(o, l) }
+func (o *overlay) GetAll(l *zset.Lookups) error { return op.GetEach(o, l) }
 
 // Set changes an entry.
 func (o *overlay) Set(key, value []byte) error {

@@ -58,7 +58,7 @@ func TestFingerprintIsDurable(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, want := fmt.Sprintf("%x", p.Root.Fingerprint()), "db7dd16974e6c5efb6c4f63b904d8067"; got != want {
+	if got, want := fmt.Sprintf("%x", p.Root.Fingerprint()), "af0ee369f68b9d4034cf8d1103ece102"; got != want {
 		t.Errorf("fingerprint is %s, was %s", got, want)
 	}
 }

@@ -205,6 +205,49 @@ func skipKeyValue(key []byte, off int, t OID) int {
 	return skipKeyString(key, off)
 }
 
+// KeyTells reports whether equal keys of the type mean equal bytes of values;
+// where not (numeric 1.0 and 1.00) a representative has to be kept.
+func KeyTells(t OID) bool {
+	switch t {
+	case Bool, Bytea, Char, Name, Int8, Int2, Int4, Text, OIDType, VarChar, Date, Time, Timestamp, TimestampTZ, UUID:
+		return true
+	}
+	return false
+}
+
+// AppendValueOfKey appends the first value of a key, of a type whose keys
+// tell, as a value of a row.
+func AppendValueOfKey(dst []byte, t OID, key Key) []byte {
+	if key[0] == keyNull {
+		return AppendNull(dst)
+	}
+	p := key[1:]
+	switch t {
+	case Bool:
+		return AppendValue(dst, p[:1])
+	case Int2:
+		return AppendValue(dst, []byte{p[1], p[0] ^ 0x80})
+	case Int4, Date:
+		return AppendValue(dst, []byte{p[3], p[2], p[1], p[0] ^ 0x80})
+	case OIDType:
+		return AppendValue(dst, []byte{p[3], p[2], p[1], p[0]})
+	case Int8, Time, Timestamp, TimestampTZ:
+		return AppendValue(dst, []byte{p[7], p[6], p[5], p[4], p[3], p[2], p[1], p[0] ^ 0x80})
+	case UUID:
+		return AppendValue(dst, p[:16])
+	}
+	p = p[:skipKeyString(p, 0)-2]
+	dst = AppendHeader(dst, len(p)-bytes.Count(p, []byte{0}))
+	for {
+		i := bytes.IndexByte(p, 0)
+		if i < 0 {
+			return append(dst, p...)
+		}
+		dst = append(dst, p[:i+1]...)
+		p = p[i+2:]
+	}
+}
+
 // PrefixEnd gives the least key that is greater than every key that starts
 // with the prefix, nil if there is none.
 func PrefixEnd(prefix []byte) []byte {

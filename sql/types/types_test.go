@@ -271,10 +271,7 @@ func roundTrip(t *testing.T, format *types.Format, typ types.Type, row types.Row
 	if err != nil || !bytes.Equal(back, row) {
 		t.Fatalf("%s: %x prints as %q, which reads back as %x, %v", typ, row, text, back, err)
 	}
-	key := types.AppendKeySpan(nil, typ.OID, row, row.Spans(1, nil)[0])
-	if n := types.SkipKey(key, []types.Type{typ}); n != len(key) {
-		t.Fatalf("%s %q: SkipKey %d of %x", typ, text, n, key)
-	}
+	checkKey(t, typ, row)
 	bin := types.AppendBinary(nil, typ.OID, p)
 	if back, err := types.AppendFromBinary(nil, types.T(typ.OID), bin); err != nil || !bytes.Equal(back, row) {
 		t.Fatalf("%s %q: binary %x reads back as %x, %v", typ, text, bin, back, err)
@@ -303,11 +300,22 @@ func FuzzBinary(f *testing.F) {
 		p, _ := types.Row(row).Value(0)
 		format := types.Format{}
 		format.AppendText(nil, typ.OID, p)
-		key := types.AppendKeySpan(nil, typ.OID, row, types.Row(row).Spans(1, nil)[0])
-		if n := types.SkipKey(key, []types.Type{typ}); n != len(key) {
-			t.Fatalf("%s: SkipKey %d of %x", typ, n, key)
-		}
+		checkKey(t, typ, row)
 	})
+}
+
+// checkKey checks that a row's key tells its end, and its value if it shall.
+func checkKey(t *testing.T, typ types.Type, row types.Row) {
+	key := types.AppendKeySpan(nil, typ.OID, row, row.Spans(1, nil)[0])
+	if n := types.SkipKey(key, []types.Type{typ}); n != len(key) {
+		t.Fatalf("%s %x: SkipKey %d of %x", typ, row, n, key)
+	}
+	if !types.KeyTells(typ.OID) {
+		return
+	}
+	if back := types.AppendValueOfKey(nil, typ.OID, append(key, 0, 1)); !bytes.Equal(back, row) {
+		t.Fatalf("%s %x: key %x gives back %x", typ, row, key, back)
+	}
 }
 
 // FuzzRowCheck checks that what Check accepts can be walked.

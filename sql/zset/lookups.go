@@ -6,6 +6,9 @@ const LookupReaders = 2
 // Lookups are keys that are looked up in an arrangement at once, in ascending
 // order, and the values that were found. They are reused.
 type Lookups struct {
+	Once  bool // the keys are not asked for again soon
+	There bool // they are there, as a rule
+
 	keys   []byte
 	ends   []int
 	values [][]byte // nil: there is none

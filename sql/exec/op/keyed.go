@@ -166,14 +166,3 @@ func identity(n int) []int {
 	}
 	return cols
 }
-
-// keyTells reports whether equal keys of the type mean equal bytes of values;
-// where not (numeric 1.0 and 1.00) a representative has to be kept.
-func keyTells(t types.OID) bool {
-	switch t {
-	case types.Bool, types.Bytea, types.Char, types.Name, types.Int8, types.Int2, types.Int4, types.Text,
-		types.OIDType, types.VarChar, types.Date, types.Time, types.Timestamp, types.TimestampTZ, types.UUID:
-		return true
-	}
-	return false
-}

@@ -84,7 +84,7 @@ func (m *Memory) Get(key []byte) ([]byte, bool, error) {
 func (m *Memory) Read(key []byte) ([]byte, bool, error) { return m.Get(key) }
 
 // GetAll implements Arrangement.
-func (m *Memory) GetAll(l *zset.Lookups, _ bool) error { return GetEach(m, l) }
+func (m *Memory) GetAll(l *zset.Lookups) error { return GetEach(m, l) }
 
 // Set records a write.
 func (m *Memory) Set(key, value []byte) error {

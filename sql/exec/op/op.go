@@ -12,10 +12,11 @@ import "github.com/helios-sql/helios-sql/sql/zset"
 type Arrangement interface {
 	// Get gives a key's value, borrowed until the next call.
 	Get(key []byte) (value []byte, ok bool, err error)
-	// Read is Get of one of many keys, in order, that are not asked for again soon.
+	// Read is Get of one of many keys, in order, that are there, as a rule, and
+	// not asked for again soon.
 	Read(key []byte) (value []byte, ok bool, err error)
-	// GetAll is Get of many keys at once, or Read of them if not keep.
-	GetAll(l *zset.Lookups, keep bool) error
+	// GetAll is Get of many keys at once.
+	GetAll(l *zset.Lookups) error
 	// Cursor opens a cursor; the caller closes it within the same Eval or Scan.
 	Cursor() (zset.Cursor, error)
 	// Set and Delete copy what they are given.

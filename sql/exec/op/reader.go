@@ -61,7 +61,7 @@ func (r *reader) lookUp(kd *keyed) {
 			r.ahead.Add(kd.key(i))
 		}
 	}
-	r.err = r.rows.GetAll(&r.ahead, true)
+	r.err = r.rows.GetAll(&r.ahead)
 }
 
 func (r *reader) open() bool {

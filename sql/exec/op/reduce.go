@@ -84,7 +84,7 @@ func NewReduce(in []types.Type, keys []int, aggs []physical.Agg, tell []int, ope
 		return nil, err
 	}
 	for _, t := range r.ts {
-		if !keyTells(t.OID) && r.reps == nil {
+		if !types.KeyTells(t.OID) && r.reps == nil {
 			a, err := open("keys")
 			if err != nil {
 				return nil, err

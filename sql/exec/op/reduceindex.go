@@ -85,8 +85,8 @@ func (x *index) settle(group []byte, least *[]byte) error {
 }
 
 // A valueIndex finds the least or greatest value of a group. State: group Key ‖
-// Key(value) ‖ value ‖ the columns that tell rows apart → count, Key(value) being inverted for the
-// greatest, so that it comes first. Of values that are equal but differ in bytes the least by bytes is taken.
+// Key(value) ‖ value, unless its key tells it ‖ the columns that tell rows apart → count, Key(value) being
+// inverted for the greatest, so that it comes first. Of values that are equal but differ in bytes the least by bytes is taken.
 // Cost: one blind write per value that comes or goes (a read for one that goes, if
 // nothing tells rows apart); one seek if the extreme is retracted.
 //
@@ -109,7 +109,9 @@ func (x *valueIndex) collect(row types.Row, s types.Span, spans []types.Span, w 
 	if x.greatest {
 		invert(buf[off:])
 	}
-	buf = types.AppendValue(buf, row[s.Off:s.Off+s.Len])
+	if !types.KeyTells(x.ts[0].OID) {
+		buf = types.AppendValue(buf, row[s.Off:s.Off+s.Len])
+	}
 	for _, c := range x.tell {
 		buf = appendSpan(buf, row, spans[c])
 	}
@@ -138,6 +140,9 @@ func (x *valueIndex) result(dst []byte) ([]byte, error) {
 		x.scratch = append(x.scratch[:0], key...)
 		invert(x.scratch)
 		key = x.scratch
+	}
+	if t := x.ts[0].OID; types.KeyTells(t) {
+		return types.AppendValueOfKey(dst, t, key), nil
 	}
 	value := x.extreme[types.SkipKey(key, x.ts):]
 	return append(dst, value[:types.Skip(value, 0)]...), nil

@@ -353,12 +353,13 @@ func (u *Upsert) touch(row types.Row, change int, isNew bool) {
 // read fetches the base rows that are needed, in key order.
 func (u *Upsert) read() error {
 	u.lookups.Reset()
+	u.lookups.Once, u.lookups.There = true, !u.readInserts
 	for i := range u.slots {
 		if s := &u.slots[i]; s.read {
 			u.lookups.Add(u.touchKey(s.touch))
 		}
 	}
-	if err := u.rows.GetAll(&u.lookups, false); err != nil {
+	if err := u.rows.GetAll(&u.lookups); err != nil {
 		return err
 	}
 	n := 0

@@ -10,7 +10,7 @@ import (
 
 // StateVersion is part of every fingerprint: raise it when an operator's
 // state format changes, so that old state is left alone and the operator is hydrated anew.
-const StateVersion = 1
+const StateVersion = 2
 
 // Tags of a node's encoding.
 const (
