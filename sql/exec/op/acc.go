@@ -23,7 +23,7 @@ func newAggregate(i int, spec physical.Agg, in []types.Type, open Open) (aggrega
 		if err != nil {
 			return a, err
 		}
-		a.values = &valueIndex{index: index{cur: reader{rows: part}}, ts: in[spec.Arg : spec.Arg+1], greatest: spec.Fn.Name == "max"}
+		a.values = &valueIndex{index: index{cur: reader{rows: part}}, ts: in[spec.Arg : spec.Arg+1], tells: types.KeyTells(arg), greatest: spec.Fn.Name == "max"}
 		a.acc = a.values
 		return a, nil
 	}

@@ -94,6 +94,7 @@ func (x *index) settle(group []byte, least *[]byte) error {
 type valueIndex struct {
 	index
 	ts       []types.Type // of the value
+	tells    bool         // its key tells it
 	tell     []int        // columns
 	greatest bool
 	extreme  []byte
@@ -109,7 +110,7 @@ func (x *valueIndex) collect(row types.Row, s types.Span, spans []types.Span, w 
 	if x.greatest {
 		invert(buf[off:])
 	}
-	if !types.KeyTells(x.ts[0].OID) {
+	if !x.tells {
 		buf = types.AppendValue(buf, row[s.Off:s.Off+s.Len])
 	}
 	for _, c := range x.tell {
@@ -141,8 +142,8 @@ func (x *valueIndex) result(dst []byte) ([]byte, error) {
 		invert(x.scratch)
 		key = x.scratch
 	}
-	if t := x.ts[0].OID; types.KeyTells(t) {
-		return types.AppendValueOfKey(dst, t, key), nil
+	if x.tells {
+		return types.AppendValueOfKey(dst, x.ts[0].OID, key), nil
 	}
 	value := x.extreme[types.SkipKey(key, x.ts):]
 	return append(dst, value[:types.Skip(value, 0)]...), nil
