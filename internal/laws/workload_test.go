@@ -40,7 +40,8 @@ var views = []string{
 	`SELECT CASE WHEN amount > 100 THEN 'high' WHEN amount > 10 THEN 'mid' ELSE coalesce(status, 'none') END AS bucket, count(*) AS n, sum(price * qty) AS v FROM orders GROUP BY 1`,
 	`SELECT date_trunc('day', created_at) AS day, count(*) AS n, bool_and(qty > 1) AS all_many, bool_or(paid_at IS NULL) AS unpaid FROM orders GROUP BY 1`,
 	`SELECT a.id, b.id AS other FROM users a JOIN users b ON a.country = b.country AND a.id < b.id`,
-	`WITH big AS (SELECT user_id, sum(amount) AS total FROM orders GROUP BY user_id) SELECT u.country, count(*) AS n, max(total) AS top FROM big JOIN users u ON u.id = big.user_id GROUP BY u.country`,
+	// Of 0 and 0.0 PostgreSQL's max is the one that its plan meets last: all totals have one scale here.
+	`WITH big AS (SELECT user_id, round(sum(amount), 20) AS total FROM orders GROUP BY user_id) SELECT u.country, count(*) AS n, max(total) AS top FROM big JOIN users u ON u.id = big.user_id GROUP BY u.country`,
 	`SELECT upper(name) AS name, length(name) AS len, substring(name from 2 for 3) AS mid, country || '-' || name AS full FROM users WHERE name LIKE '%a%' OR country IN ('de', 'fr')`,
 	`SELECT min(joined) AS first, max(joined) AS last, min(score) AS lo, max(score) AS hi, count(score) AS n FROM users`,
 	`SELECT s.status, s.n FROM (SELECT status, count(*) AS n FROM orders WHERE qty BETWEEN 1 AND 5 GROUP BY status) s WHERE s.n >= 2`,
